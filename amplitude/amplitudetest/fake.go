@@ -1,0 +1,159 @@
+package amplitudetest
+
+import (
+	"cmp"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Fake is an Amplitude project in memory: an [http.Handler] that answers as
+// Amplitude's APIs do. Its zero value is ready and follows Amplitude's
+// reference; it must not be copied after first use. The exported fields are to
+// be set before the first request, the methods may be called at any time and
+// from several goroutines.
+type Fake struct {
+	APIKey    string // zero means "test-key"
+	SecretKey string // zero means "test-secret"
+
+	// Now is the clock of the fake: it dates uploads, ends the seven days of
+	// deduplication and rolls the windows of the rates. Zero means time.Now,
+	// which is virtual inside a testing/synctest bubble.
+	Now func() time.Time
+
+	// HTTPV2 and Batch are the limits of POST /2/httpapi and POST /batch.
+	HTTPV2, Batch Limits
+	// DailyQuota is how many events one user or device may send within 24
+	// hours, counted in steps of an hour over both endpoints. Zero means
+	// 500,000, negative means no quota. Amplitude holds only ids that it has
+	// flagged for spam to it and does not say when it flags one; the fake
+	// holds every id to it.
+	DailyQuota int
+
+	// StripShortIDs takes a user or device id that is too short off its event
+	// and accepts what is left, as the reference has it: refused is only an
+	// event that is left without any id. Without it such an event is refused
+	// by events_with_invalid_id_lengths, as observed of Amplitude, and what
+	// passes here passes there under either rule.
+	StripShortIDs bool
+	// FirstIndexOnly makes a 400 name the first bad event for each field
+	// instead of all of them. Amplitude's pages show both, so a client has to
+	// expect another 400 after it took out the events of the first.
+	FirstIndexOnly bool
+	// ExportDelay is how long after the end of an hour the events received in
+	// it can be exported. Zero means that they can be at once; Amplitude takes
+	// two hours or more.
+	ExportDelay time.Duration
+
+	mu        sync.Mutex
+	intercept func(http.ResponseWriter, *http.Request) bool
+	script    []step
+	poison    func(Event) bool
+	drop      func(Event) bool
+	silenced  map[string]bool
+	throttled map[string]bool
+	exhausted map[string]bool
+
+	requests   []Request
+	records    []record // only ever appended to, a record never changes
+	seen       map[dedupKey]time.Time
+	duplicates int
+	rates      map[rateKey]*meter
+	quotas     map[idKey]*meter
+	people     people
+	groups     map[groupKey]map[string]any
+}
+
+// Limits bound the uploads of one endpoint. A zero field means the documented
+// limit, a negative one that there is none.
+type Limits struct {
+	// MaxBytes is the size of the largest request, in bytes after
+	// decompression: 1,000,000 for HTTP V2, 20,000,000 for Batch.
+	MaxBytes int
+	// MaxEvents is the number of events in the largest request: 2,000.
+	MaxEvents int
+	// EventsPerSecond is what one user or device may send, averaged over the
+	// last 30 seconds: 30 for HTTP V2, 1,000 for Batch. An id is throttled
+	// once it has been over it and until the average has come down; what a
+	// request brings does not count against that request. Amplitude tells its
+	// clients not to measure rates themselves, so no request of theirs may
+	// be too much for ever.
+	EventsPerSecond int
+}
+
+func (l Limits) or(documented Limits) Limits {
+	return Limits{
+		MaxBytes:        cmp.Or(l.MaxBytes, documented.MaxBytes),
+		MaxEvents:       cmp.Or(l.MaxEvents, documented.MaxEvents),
+		EventsPerSecond: cmp.Or(l.EventsPerSecond, documented.EventsPerSecond),
+	}
+}
+
+const (
+	pathHTTPV2 = "/2/httpapi"
+	pathBatch  = "/batch"
+	pathExport = "/api/2/export"
+)
+
+// limits are those of an upload path; false for any other path.
+//
+// Sources: https://amplitude.com/docs/apis/analytics/http-v2 and
+// https://amplitude.com/docs/apis/analytics/batch-event-upload. The first has
+// said "fewer than 2,000" and "up to 2,000" events; the second is the newer.
+// Whether its megabyte is decimal it does not say; decimal is the smaller.
+func (f *Fake) limits(path string) (Limits, bool) {
+	switch path {
+	case pathHTTPV2:
+		return f.HTTPV2.or(Limits{MaxBytes: 1_000_000, MaxEvents: 2000, EventsPerSecond: 30}), true
+	case pathBatch:
+		return f.Batch.or(Limits{MaxBytes: 20_000_000, MaxEvents: 2000, EventsPerSecond: 1000}), true
+	}
+	return Limits{}, false
+}
+
+func (f *Fake) apiKey() string    { return cmp.Or(f.APIKey, "test-key") }
+func (f *Fake) secretKey() string { return cmp.Or(f.SecretKey, "test-secret") }
+
+func (f *Fake) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
+// ServeHTTP answers POST /2/httpapi, POST /batch and GET /api/2/export; any
+// other path is not found.
+func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := f.now()
+	log := &logged{ResponseWriter: w, fake: f, entry: Request{Time: now, Method: r.Method, Path: r.URL.Path}}
+	defer log.end()
+	serve := f.endpoint(r, now, &log.entry)
+	if h := f.interceptor(); h == nil || !h(log, r) {
+		f.misbehave(log, r, serve)
+	}
+	log.finished = true
+}
+
+// endpoint chooses what serves r. The body of an upload is read here, so that
+// a request is logged whole, whatever is answered to it.
+func (f *Fake) endpoint(r *http.Request, now time.Time, entry *Request) func(http.ResponseWriter) {
+	method := http.MethodPost
+	limits, isUpload := f.limits(r.URL.Path)
+	if r.URL.Path == pathExport {
+		method = http.MethodGet
+	} else if !isUpload {
+		return func(w http.ResponseWriter) { http.NotFound(w, r) }
+	}
+	if r.Method != method {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Allow", method)
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		}
+	}
+	if !isUpload {
+		return func(w http.ResponseWriter) { f.export(w, r, now) }
+	}
+	up := f.receive(r, now, limits)
+	entry.Events, entry.Bytes = len(up.events), up.sent
+	return func(w http.ResponseWriter) { f.judge(up).write(w) }
+}
