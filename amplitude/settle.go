@@ -1,0 +1,281 @@
+package amplitude
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/iteramp/iteramp/internal/rest"
+)
+
+// endpoint is one of the two upload APIs with its bounds. They stay below the
+// documented ones: nobody says whether a megabyte is decimal, and "fewer than
+// 2000" stands beside "up to 2000".
+type endpoint struct {
+	path     string
+	maxBytes int // of the request before compression
+	parallel int // requests of one upload at a time
+}
+
+const maxEvents = 1000
+
+var (
+	// HTTP V2 processes the events of a device in the order they arrive in, so
+	// an upload sends one request after another.
+	httpV2 = endpoint{path: "/2/httpapi", maxBytes: 900_000, parallel: 1}
+	// Batch promises no order.
+	batchUpload = endpoint{path: "/batch", maxBytes: 18_000_000, parallel: 4}
+)
+
+func (ep endpoint) op() string { return http.MethodPost + " " + ep.path }
+
+// room is what a request has for events: the rest goes to what stands around
+// them.
+func (ep endpoint) room() int { return ep.maxBytes - 512 }
+
+// ceiling is the size of a request that the endpoint is known to refuse with a
+// 413, so that the requests after it are cut smaller at once. It rises again with
+// what is accepted.
+type ceiling struct{ bytes atomic.Int64 }
+
+func (c *ceiling) get() int {
+	if n := c.bytes.Load(); n > 0 {
+		return int(n)
+	}
+	return math.MaxInt
+}
+
+func (c *ceiling) lower(n int) { c.bytes.Store(int64(max(n, 1))) }
+
+func (c *ceiling) raise() {
+	n := c.bytes.Load()
+	if n == 0 {
+		return
+	}
+	if n += n/16 + 1; n > int64(batchUpload.maxBytes) {
+		n = 0
+	}
+	c.bytes.Store(n)
+}
+
+// item is one event of a batch.
+type item struct {
+	index    int // in the caller's slice
+	event    *Event
+	from, to int // its JSON in the batch
+}
+
+// batch is a run of encoded events. A request for some of them is put together
+// from their bytes, so nothing is encoded twice.
+type batch struct {
+	json  []byte
+	items []item
+}
+
+// add encodes an event. ok is false if it does not fit any more; one that is
+// alone always fits.
+func (b *batch) add(index int, e *Event, maxBytes int) (ok bool, err error) {
+	from := len(b.json)
+	if b.json, err = e.AppendJSON(b.json); err != nil {
+		return true, err
+	}
+	if len(b.items) > 0 && (len(b.items) == maxEvents || len(b.json)+len(b.items) > maxBytes) {
+		b.json = b.json[:from]
+		return false, nil
+	}
+	b.items = append(b.items, item{index, e, from, len(b.json)})
+	return true, nil
+}
+
+func (b *batch) reset() { b.json, b.items = b.json[:0], b.items[:0] }
+
+// settling finds out what became of each event of a batch.
+type settling struct {
+	core        *core
+	endpoint    endpoint
+	minIDLength int
+	// fate is told of each event once, an empty reason means accepted.
+	fate func(it item, reason Reason, err error)
+
+	accepted int
+	suspects []suspect // refused alone while nothing had been accepted
+}
+
+type suspect struct {
+	item
+	reason Reason
+	err    error
+}
+
+// run sends the batch and goes on with what is left of it after each answer:
+// without the events that were named, or in halves if none was. Every request
+// settles an event or is smaller than the one before, so it ends. The error, if
+// any, is a fault that is not the events'.
+func (s *settling) run(ctx context.Context, b *batch) error {
+	work := [][]item{b.items}
+	for len(work) > 0 {
+		part := work[0]
+		work = work[1:]
+		if len(part) > 1 && size(part) > s.core.ceiling(s.endpoint).get() {
+			work = halve(work, part)
+			continue
+		}
+		o := s.send(ctx, b, part)
+		switch {
+		case o.kind == accepted:
+			s.accept(part)
+		case o.kind == named:
+			if rest := s.settleNamed(part, o); len(rest) > 0 {
+				work = slices.Insert(work, 0, rest)
+			}
+		case o.kind == whole:
+			s.settleAll(part, o.reason, o.err)
+			return s.stop(work, o.err)
+		case len(part) > 1:
+			if o.reason == ReasonTooLarge {
+				s.core.ceiling(s.endpoint).lower(size(part) / 2)
+			}
+			work = halve(work, part)
+		case s.accepted > 0:
+			s.fate(part[0], o.reason, o.err)
+		default:
+			s.suspects = append(s.suspects, suspect{part[0], o.reason, o.err})
+			if len(s.suspects) > 1 && len(work) > 0 {
+				return s.stop(work, o.err)
+			}
+			work = lastFirst(work)
+		}
+	}
+	s.convict()
+	return nil
+}
+
+func halve(work [][]item, part []item) [][]item {
+	half := (len(part) + 1) / 2
+	return slices.Insert(work, 0, part[:half], part[half:])
+}
+
+// size is the bytes of the events with the commas between them.
+func size(part []item) int {
+	n := len(part)
+	for _, it := range part {
+		n += it.to - it.from
+	}
+	return n
+}
+
+// lastFirst moves the last event to the front. After one event has been refused
+// alone it shows with one request whether anything is accepted at all.
+func lastFirst(work [][]item) [][]item {
+	if len(work) == 0 {
+		return nil
+	}
+	n := len(work) - 1
+	last := work[n]
+	probe := last[len(last)-1:]
+	if len(last) == 1 {
+		return slices.Insert(work[:n:n], 0, probe)
+	}
+	work[n] = last[:len(last)-1]
+	return slices.Insert(work, 0, probe)
+}
+
+func (s *settling) accept(part []item) {
+	s.accepted += len(part)
+	s.core.ceiling(s.endpoint).raise()
+	s.settleAll(part, "", nil)
+	s.convict()
+}
+
+// convict settles the suspects: others were accepted where they were refused, or
+// there are no others.
+func (s *settling) convict() {
+	for _, it := range s.suspects {
+		s.fate(it.item, it.reason, it.err)
+	}
+	s.suspects = nil
+}
+
+// stop gives up on what is left.
+func (s *settling) stop(work [][]item, err error) error {
+	for _, it := range s.suspects {
+		s.fate(it.item, ReasonRefused, it.err)
+	}
+	s.suspects = nil
+	for _, part := range work {
+		s.settleAll(part, ReasonUnsent, err)
+	}
+	return err
+}
+
+func (s *settling) settleAll(part []item, reason Reason, err error) {
+	for _, it := range part {
+		s.fate(it, reason, err)
+	}
+}
+
+// settleNamed settles the events an answer names and returns the others.
+func (s *settling) settleNamed(part []item, o outcome) (rest []item) {
+	refusal, _ := errors.AsType[*Error](o.err)
+	for i, it := range part {
+		if v := o.named[i]; v.reason != "" {
+			s.fate(it, v.reason, &Error{StatusCode: refusal.StatusCode, Op: refusal.Op, Message: v.message, RetryAfter: refusal.RetryAfter})
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	return rest
+}
+
+func (s *settling) send(ctx context.Context, b *batch, part []item) outcome {
+	resp, err := s.core.rest.Send(ctx, rest.Call{
+		Method: http.MethodPost, Base: s.core.ingestion, Path: s.endpoint.path,
+		Body:       s.body(b, part),
+		Idempotent: true, // each event has an insert_id
+		Final:      keyed,
+		Private:    func() []string { return private(part) },
+	})
+	return judge(resp, err, part)
+}
+
+// body puts a request together.
+//
+// Reference: https://amplitude.com/docs/apis/analytics/http-v2
+func (s *settling) body(b *batch, part []item) []byte {
+	body := append(make([]byte, 0, size(part)+256), `{"api_key":`...)
+	body = appendString(body, s.core.apiKey)
+	if s.minIDLength > 0 {
+		body = append(body, `,"options":{"min_id_length":`...)
+		body = strconv.AppendInt(body, int64(s.minIDLength), 10)
+		body = append(body, '}')
+	}
+	body = append(body, `,"events":[`...)
+	for i, it := range part {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, b.json[it.from:it.to]...)
+	}
+	return append(body, `]}`...)
+}
+
+// private lists the ids of a request, which no error may repeat.
+func private(part []item) []string {
+	list := make([]string, 0, 2*len(part))
+	for _, it := range part {
+		list = append(list, it.event.UserID, it.event.DeviceID)
+	}
+	return list
+}
+
+// reasonOf sorts a call without an answer.
+func reasonOf(err error) Reason {
+	if errors.Is(err, ErrAmbiguous) {
+		return ReasonAmbiguous
+	}
+	return ReasonUnsent
+}

@@ -1,0 +1,336 @@
+package amplitude
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/iteramp/iteramp/internal/rest"
+)
+
+// shard sends the events of its users, one request after another. It fills one
+// buffer while it sends from the other.
+type shard struct {
+	u    *Uploader
+	wake chan struct{}
+
+	mu     sync.Mutex
+	in     *buffer
+	since  time.Time // when the first event came in
+	hasten bool      // a Flush or Close waits
+
+	lanes map[string]*lane // of throttled users, by key; the worker's own
+}
+
+// buffer holds encoded events in their order.
+type buffer struct {
+	json   []byte
+	events []queued
+}
+
+type queued struct {
+	event     Event
+	from, to  int
+	epoch     int
+	settled   bool
+	ambiguous time.Time // of the first attempt that may have stored it
+}
+
+// lane holds the events of a throttled user until the user's pause is over. It
+// sends in portions, smaller ones each time it is throttled again: a whole
+// backlog at once would be too fast for ever.
+type lane struct {
+	buffer
+	due     time.Time
+	portion int
+	err     error // that of the last throttling
+}
+
+const firstPortion = 256
+
+// dedupWindow is how long Amplitude recognises a repeat, less a margin.
+const dedupWindow = 6*24*time.Hour + 12*time.Hour
+
+func newShard(u *Uploader) *shard {
+	return &shard{u: u, wake: make(chan struct{}, 1), in: new(buffer), lanes: make(map[string]*lane)}
+}
+
+func (s *shard) put(e *Event, epoch int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := len(s.in.json)
+	json, err := e.AppendJSON(s.in.json)
+	if err != nil {
+		return fmt.Errorf("amplitude: invalid event: %w", err)
+	}
+	s.in.json = json
+	s.in.events = append(s.in.events, queued{event: *e, from: from, to: len(json), epoch: epoch})
+	if len(s.in.events) == 1 {
+		s.since = time.Now()
+	}
+	if len(s.in.events) == 1 || s.in.full(s.u.endpoint) {
+		s.signal()
+	}
+	return nil
+}
+
+func (b *buffer) full(ep endpoint) bool {
+	return len(b.events) >= maxEvents || len(b.json)+len(b.events) >= ep.room()
+}
+
+func (s *shard) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *shard) hurry() {
+	s.mu.Lock()
+	s.hasten = true
+	s.mu.Unlock()
+	s.signal()
+}
+
+// run is the shard's worker. It ends when the Uploader is closed and, unless
+// Close ran out of time, everything is settled.
+func (s *shard) run() {
+	out := new(buffer)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		out = s.swap(out)
+		if len(out.events) > 0 {
+			s.deliver(out, out.items())
+			out.reset()
+		}
+		s.sendLanes()
+		if s.u.ctx.Err() != nil && s.empty() {
+			return
+		}
+		timer.Reset(s.idle())
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-s.u.ctx.Done():
+		}
+	}
+}
+
+// swap takes what has come in if it is time to send it.
+func (s *shard) swap(empty *buffer) *buffer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.in.events) == 0 {
+		s.hasten = false
+		return empty
+	}
+	ready := s.hasten || s.in.full(s.u.endpoint) || s.u.ctx.Err() != nil || time.Since(s.since) >= s.u.cfg.MaxDelay
+	if !ready {
+		return empty
+	}
+	s.hasten = false
+	out := s.in
+	s.in = empty
+	return out
+}
+
+func (s *shard) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.in.events) == 0 && len(s.lanes) == 0
+}
+
+// idle is the time until there may be something to do.
+func (s *shard) idle() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := time.Hour
+	if len(s.in.events) > 0 {
+		next = s.u.cfg.MaxDelay - time.Since(s.since)
+	}
+	for _, l := range s.lanes {
+		next = min(next, time.Until(l.due))
+	}
+	return max(0, next)
+}
+
+func (b *buffer) items() []item {
+	items := make([]item, len(b.events))
+	for i := range b.events {
+		q := &b.events[i]
+		items[i] = item{i, &q.event, q.from, q.to}
+	}
+	return items
+}
+
+func (b *buffer) reset() {
+	clear(b.events) // lets go of the caller's properties
+	b.json, b.events = b.json[:0], b.events[:0]
+}
+
+// deliver settles events of a buffer in requests of the endpoint's size, or
+// moves them to a lane.
+func (s *shard) deliver(b *buffer, items []item) {
+	for len(items) > 0 {
+		items = slices.DeleteFunc(items, func(it item) bool { return s.park(b, it) })
+		n := fit(items, s.u.endpoint.room())
+		s.insist(b, items[:n])
+		items = items[n:]
+	}
+}
+
+// fit counts the events that go into one request.
+func fit(items []item, room int) int {
+	bytes := 0
+	for i, it := range items {
+		bytes += it.to - it.from + 1
+		if i == maxEvents || i > 0 && bytes > room {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// park moves the event of a throttled user to the user's lane.
+func (s *shard) park(b *buffer, it item) bool {
+	l := s.lanes[key(it.event)]
+	if l == nil {
+		return false
+	}
+	if len(l.events) >= max(1, s.u.cfg.MaxEvents/4) {
+		s.u.result(&b.events[it.index], ReasonThrottled, l.err)
+		return true
+	}
+	l.add(b, it)
+	return true
+}
+
+func (l *lane) add(b *buffer, it item) {
+	q := b.events[it.index]
+	from := len(l.json)
+	l.json = append(l.json, b.json[q.from:q.to]...)
+	q.from, q.to = from, len(l.json)
+	l.events = append(l.events, q)
+}
+
+// insist sends events until each is settled or throttled. What failed as a
+// whole is sent again when the gate lets it pass.
+func (s *shard) insist(b *buffer, items []item) {
+	for len(items) > 0 {
+		probe, err := s.u.core.gate.Pass(s.u.ctx)
+		if err != nil {
+			s.giveUp(b, items, ReasonUnsent, err)
+			return
+		}
+		ctx := s.u.ctx
+		if probe {
+			ctx = rest.WithAttempts(ctx, 1)
+		}
+		items = s.send(ctx, b, items)
+	}
+}
+
+// send makes one pass and returns what it left unsettled, in order.
+func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item) {
+	var reason Reason
+	settling := settling{core: s.u.core, endpoint: s.u.endpoint, minIDLength: s.u.cfg.MinIDLength}
+	settling.fate = func(it item, r Reason, err error) {
+		q := &b.events[it.index]
+		switch {
+		case r == "" || r.Permanent() || r == ReasonQuota:
+			s.u.result(q, r, err)
+		case r == ReasonThrottled:
+			s.throttle(b, it, err)
+		default:
+			if r == ReasonAmbiguous && q.ambiguous.IsZero() {
+				q.ambiguous = time.Now()
+			}
+			if !q.ambiguous.IsZero() && time.Since(q.ambiguous) > dedupWindow {
+				s.u.result(q, ReasonAmbiguous, err) // sent again it would count twice
+				return
+			}
+			again = append(again, it)
+			reason = cmp.Or(reason, r)
+		}
+	}
+	err := settling.run(ctx, &batch{b.json, items})
+	if err == nil {
+		s.u.core.gate.Open()
+		return nil
+	}
+	s.u.core.gate.Close(pauseOf(err))
+	slices.SortFunc(again, func(a, b item) int { return a.index - b.index })
+	if s.u.ctx.Err() != nil {
+		s.giveUp(b, again, reason, err)
+		return nil
+	}
+	return again
+}
+
+// throttle opens the lane of a user, or makes its portions smaller.
+func (s *shard) throttle(b *buffer, it item, err error) {
+	k := key(it.event)
+	l := s.lanes[k]
+	if l == nil {
+		l = &lane{portion: firstPortion}
+		s.lanes[k] = l
+	}
+	l.err = err
+	l.due = time.Now().Add(throttlePause)
+	if b != &l.buffer {
+		l.add(b, it)
+	}
+}
+
+func (s *shard) giveUp(b *buffer, items []item, reason Reason, err error) {
+	for _, it := range items {
+		q := &b.events[it.index]
+		if !q.ambiguous.IsZero() {
+			reason = ReasonAmbiguous
+		}
+		s.u.result(q, reason, err)
+	}
+}
+
+// sendLanes sends the next portion of each lane whose pause is over, and goes on
+// with a lane as long as it is not throttled again.
+func (s *shard) sendLanes() {
+	for k, l := range s.lanes {
+		for len(l.events) > 0 && time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
+			s.sendPortion(l)
+		}
+		if s.u.ctx.Err() != nil {
+			s.giveUp(&l.buffer, l.items(), ReasonThrottled, l.err)
+			l.events = nil
+		}
+		if len(l.events) == 0 {
+			delete(s.lanes, k)
+		}
+	}
+}
+
+func (s *shard) sendPortion(l *lane) {
+	items := l.items()
+	items = items[:min(l.portion, fit(items, s.u.endpoint.room()))]
+	due := l.due
+	s.insist(&l.buffer, items)
+	if l.due != due {
+		l.portion = max(1, len(items)/2)
+	}
+	l.compact()
+}
+
+// compact drops what is settled.
+func (l *lane) compact() {
+	old := l.buffer
+	l.buffer = buffer{}
+	for i := range old.events {
+		if q := &old.events[i]; !q.settled {
+			l.add(&old, item{i, &q.event, q.from, q.to})
+		}
+	}
+}

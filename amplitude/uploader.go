@@ -1,0 +1,315 @@
+package amplitude
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/iteramp/iteramp/internal/rest"
+)
+
+// Errors of an Uploader.
+var (
+	// ErrFull says that an Uploader holds as many events as it may.
+	ErrFull = errors.New("amplitude: the uploader is full")
+	// ErrClosed says that an Uploader takes no more events.
+	ErrClosed = errors.New("amplitude: the uploader is closed")
+)
+
+// UploaderConfig says how an Uploader works. The zero value is ready.
+type UploaderConfig struct {
+	// Batch uses the Batch API instead of HTTP V2.
+	Batch bool
+	// MaxEvents bounds the events that wait or are under way, zero means 10,000.
+	MaxEvents int
+	// MaxDelay is the longest an event waits for others to travel with, zero
+	// means 1 second.
+	MaxDelay time.Duration
+	// MinIDLength is as in [EventUploadRequest].
+	MinIDLength int
+	// OnResult is told of each event once, delivered ones too: of the events of
+	// one user in their order, from several goroutines. Nil logs the failures
+	// to the Client's Logger. It holds up the delivery of other events while it
+	// runs, and may not wait for the Uploader.
+	OnResult func(Result)
+}
+
+// Result is what became of an event.
+type Result struct {
+	Event  Event
+	Reason Reason // "" if it was delivered
+	Err    error  // nil if it was delivered
+}
+
+// Uploader sends events in the background. Events of one user keep their order;
+// those of different users travel in parallel, so that a user who is throttled
+// holds up nobody else.
+//
+// While Amplitude is down or refuses everything the Uploader asks again every 5
+// seconds and keeps what it holds, without an end; [Uploader.Add] then waits for
+// room. It gives an event up with a permanent [Reason], over its user's daily
+// quota, when a throttled user holds a quarter of the room, or when Close runs
+// out of time. An Uploader holds its events in memory: they are lost with the
+// process.
+type Uploader struct {
+	core     *core
+	cfg      UploaderConfig
+	endpoint endpoint
+	shards   []*shard
+	seed     maphash.Seed
+
+	slots  chan struct{} // one for each event held
+	closed chan struct{}
+	ctx    context.Context // ends when Close runs out of time
+	abort  context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu          sync.Mutex
+	closing     bool
+	epoch       int
+	outstanding map[int]int // events by the epoch they were added in
+	settled     chan struct{}
+}
+
+// uploads under way at a time, each with users of its own.
+const shardCount = 4
+
+// NewUploader starts an Uploader that sends through c. Close it.
+func NewUploader(c *Client, cfg UploaderConfig) (*Uploader, error) {
+	if err := cfg.validate(c); err != nil {
+		return nil, err
+	}
+	cfg.MaxEvents = cmp.Or(cfg.MaxEvents, 10_000)
+	cfg.MaxDelay = cmp.Or(cfg.MaxDelay, time.Second)
+	u := &Uploader{
+		core:        c.core,
+		cfg:         cfg,
+		endpoint:    httpV2,
+		seed:        maphash.MakeSeed(),
+		slots:       make(chan struct{}, cfg.MaxEvents),
+		closed:      make(chan struct{}),
+		outstanding: make(map[int]int),
+	}
+	if cfg.Batch {
+		u.endpoint = batchUpload
+	}
+	u.ctx, u.abort = context.WithCancel(context.Background())
+	for range shardCount {
+		s := newShard(u)
+		u.shards = append(u.shards, s)
+		u.wg.Go(s.run)
+	}
+	return u, nil
+}
+
+func (cfg UploaderConfig) validate(c *Client) error {
+	var errs []error
+	if c == nil || c.core == nil {
+		errs = append(errs, errNoClient)
+	}
+	for _, f := range []struct {
+		name     string
+		negative bool
+	}{
+		{"MaxEvents", cfg.MaxEvents < 0},
+		{"MaxDelay", cfg.MaxDelay < 0},
+		{"MinIDLength", cfg.MinIDLength < 0},
+	} {
+		if f.negative {
+			errs = append(errs, errors.New("amplitude: UploaderConfig."+f.name+" is negative"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Add takes an event for delivery. It waits only while the Uploader is full: ctx
+// bounds that wait, not the event's life. An error says that the event was not
+// taken: [ErrClosed], the context's end, or what is wrong with the event.
+//
+// The event is encoded before Add returns. One without a Time gets the current
+// one, one without an InsertID a random one.
+func (u *Uploader) Add(ctx context.Context, e Event) error {
+	if err := u.check(&e); err != nil {
+		return err
+	}
+	select {
+	case u.slots <- struct{}{}:
+	case <-u.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return u.put(&e)
+}
+
+// TryAdd is Add without the wait: [ErrFull].
+func (u *Uploader) TryAdd(e Event) error {
+	if err := u.check(&e); err != nil {
+		return err
+	}
+	select {
+	case u.slots <- struct{}{}:
+		return u.put(&e)
+	default:
+		return ErrFull
+	}
+}
+
+func (u *Uploader) check(e *Event) error {
+	if u.core == nil {
+		return errors.New("amplitude: the Uploader was not made by NewUploader")
+	}
+	select {
+	case <-u.closed:
+		return ErrClosed
+	default:
+	}
+	if err := checkEvent(e, u.cfg.MinIDLength); err != nil {
+		return fmt.Errorf("amplitude: invalid event: %w", err)
+	}
+	return nil
+}
+
+func (u *Uploader) put(e *Event) error {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if e.InsertID == "" {
+		e.InsertID = rand.Text()
+	}
+	epoch, err := u.enter()
+	if err == nil {
+		if err = u.shardOf(e).put(e, epoch); err != nil {
+			u.leave(epoch)
+		}
+	}
+	if err != nil {
+		<-u.slots
+	}
+	return err
+}
+
+func (u *Uploader) shardOf(e *Event) *shard {
+	return u.shards[maphash.String(u.seed, key(e))%shardCount]
+}
+
+// enter counts an event in, unless Close was first.
+func (u *Uploader) enter() (epoch int, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closing {
+		return 0, ErrClosed
+	}
+	u.outstanding[u.epoch]++
+	return u.epoch, nil
+}
+
+// leave counts an event out.
+func (u *Uploader) leave(epoch int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.outstanding[epoch]--
+	if u.outstanding[epoch] > 0 {
+		return
+	}
+	delete(u.outstanding, epoch)
+	if u.settled != nil {
+		close(u.settled)
+		u.settled = nil
+	}
+}
+
+// Flush sends what is waiting and returns when all that was added before it is
+// settled, or with ctx's error. Events of throttled users take their pauses.
+func (u *Uploader) Flush(ctx context.Context) error {
+	if u.core == nil {
+		return nil
+	}
+	u.mu.Lock()
+	upTo := u.epoch
+	u.epoch++
+	u.mu.Unlock()
+	return u.settle(ctx, upTo)
+}
+
+// settle hurries the shards and waits for the events of all epochs up to one.
+func (u *Uploader) settle(ctx context.Context, upTo int) error {
+	for {
+		u.mu.Lock()
+		open := 0
+		for epoch := range u.outstanding {
+			if epoch <= upTo {
+				open++
+			}
+		}
+		if u.settled == nil {
+			u.settled = make(chan struct{})
+		}
+		settled := u.settled
+		u.mu.Unlock()
+		if open == 0 {
+			return nil
+		}
+		for _, s := range u.shards {
+			s.hurry()
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Close takes no more events and returns when all that was taken is settled. If
+// ctx ends first, what is left goes to OnResult as it stands, and Close returns
+// ctx's error. Closing again waits likewise.
+func (u *Uploader) Close(ctx context.Context) error {
+	if u.core == nil {
+		return nil
+	}
+	u.mu.Lock()
+	if !u.closing {
+		u.closing = true
+		close(u.closed)
+	}
+	upTo := u.epoch
+	u.mu.Unlock()
+	err := u.settle(ctx, upTo)
+	u.abort()
+	u.wg.Wait()
+	return err
+}
+
+// result hands an event back.
+func (u *Uploader) result(q *queued, reason Reason, err error) {
+	q.settled = true
+	if u.cfg.OnResult != nil {
+		u.cfg.OnResult(Result{Event: q.event, Reason: reason, Err: err})
+	} else if err != nil && u.core.rest.Log != nil {
+		u.core.rest.Log.LogAttrs(u.ctx, slog.LevelWarn, "event not delivered",
+			slog.String("reason", string(reason)), slog.Any("error", err))
+	}
+	<-u.slots
+	u.leave(q.epoch)
+}
+
+// pauseOf is how long a failure of everything asks to be left alone.
+func pauseOf(err error) time.Duration {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return 0
+	case e.RetryAfter > 0:
+		return min(e.RetryAfter, rest.MaxPause)
+	case e.StatusCode == 429:
+		return throttlePause
+	}
+	return 0
+}
