@@ -314,34 +314,23 @@ func cause(ctx context.Context, err error) error {
 
 var errTooLarge = errors.New("the body is larger than expected")
 
-// readUpTo reads at most limit bytes. Growing by doubling would allocate a
-// multiple of a large body, so the second step takes all the room there is.
+// readUpTo reads at most limit bytes, into room that grows eightfold: doubling
+// would allocate a multiple of a large body. io.ReadFull would hide whether it
+// met the end of the body or a body cut short.
 func readUpTo(r io.Reader, limit int) ([]byte, error) {
-	const first = 32 << 10
-	var buf bytes.Buffer
-	n, err := io.CopyN(&buf, r, int64(min(first, limit)))
-	if err == io.EOF {
-		return buf.Bytes(), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if limit > first {
-		if limit <= maxError {
-			buf.Grow(limit - first)
-		}
-		var m int64
-		m, err = io.CopyN(&buf, r, int64(limit)-n)
-		if err == io.EOF {
-			return buf.Bytes(), nil
-		}
-		if err != nil {
+	body := make([]byte, 0, min(32<<10, limit+1))
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			return body[:limit], errTooLarge
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
 			return nil, err
+		case len(body) == cap(body):
+			body = append(make([]byte, 0, min(8*cap(body), limit+1)), body...)
 		}
-		n += m
 	}
-	if n, _ := io.ReadFull(r, make([]byte, 1)); n > 0 {
-		return buf.Bytes(), errTooLarge
-	}
-	return buf.Bytes(), nil
 }
