@@ -1,0 +1,198 @@
+package mapping
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/iteramp/iteramp/internal/jsonscan"
+	"github.com/iteramp/iteramp/iterable/webhook"
+)
+
+// properties collects the event properties of one event.
+type properties struct {
+	rules    Rules
+	event    webhook.Event
+	classes  Class
+	json     []byte // the object so far, without its end; nothing if there is no property
+	platform string
+	explain  func(Decision) // nil unless someone wants to know
+}
+
+// properties walks dataFields once and writes those that pass into one buffer,
+// as the bytes they are.
+func (r Rules) properties(e webhook.Event, explain func(Decision)) properties {
+	p := properties{rules: r, event: e, classes: r.Classes, explain: explain}
+	if p.classes == 0 {
+		p.classes = Campaign | Detail
+	}
+	p.classes &= Campaign | Detail | Personal | Content
+	for key, value := range jsonscan.Members(e.DataFields()) {
+		p.field(key, jsonscan.Text(key), value)
+	}
+	if len(p.json) > 0 {
+		p.json = append(p.json, '}')
+	}
+	return p
+}
+
+// field decides about one field. Raw is its key as it was sent, in quotes.
+func (p *properties) field(raw, key, value []byte) {
+	class := classOf(key)
+	switch {
+	case class == consumed:
+		p.dropped(key, consumedAs(key))
+	case class == internal:
+		p.dropped(key, "internal")
+	case class&(Detail|device) != 0 && p.event.Name == webhook.EmailSubscribe && !subscribeDetail(key):
+		p.dropped(key, "profile field")
+	case class == device:
+		p.device(raw, key, value)
+	case class&p.classes == 0:
+		p.dropped(key, className(class))
+	case string(key) == "device":
+		p.renamed(key, "userAgentDevice", value)
+	default:
+		p.property(key, raw, key, value)
+	}
+}
+
+// device takes deviceInfo apart, or one part of it that came as
+// "deviceInfo.platform".
+func (p *properties) device(raw, key, value []byte) {
+	if part, ok := bytes.CutPrefix(key, []byte("deviceInfo.")); ok {
+		if !p.devicePart(key, part, value) {
+			p.detail(key, raw, key, value)
+		}
+		return
+	}
+	if value[0] != '{' {
+		p.detail(key, raw, key, value)
+		return
+	}
+	var rest []byte
+	for rawPart, v := range jsonscan.Members(value) {
+		part := jsonscan.Text(rawPart)
+		if p.devicePart(append([]byte("deviceInfo."), part...), part, v) {
+			continue
+		}
+		if rest == nil {
+			rest = append(rest, '{')
+		} else {
+			rest = append(rest, ',')
+		}
+		rest = append(append(append(rest, rawPart...), ':'), v...)
+	}
+	if rest != nil {
+		p.detail(key, raw, key, append(rest, '}'))
+	}
+}
+
+// devicePart deals with the parts of deviceInfo that are known.
+func (p *properties) devicePart(field, part, value []byte) bool {
+	switch string(part) {
+	case "platform":
+		if hasPlatform(p.event.Name) && value[0] == '"' {
+			p.platform = text(value)
+		}
+		p.dropped(field, "sent as platform")
+	case "deviceId":
+		p.dropped(field, "internal")
+	case "appPackageName":
+		p.renamed(field, "appPackageName", value)
+	default:
+		return false
+	}
+	return true
+}
+
+// hasPlatform reports whether the platform in deviceInfo is the one on which
+// the event happened.
+func hasPlatform(n webhook.Name) bool {
+	for _, medium := range []string{"inApp", "embedded", "inbox"} {
+		if strings.HasPrefix(string(n), medium) {
+			return true
+		}
+	}
+	return false
+}
+
+// renamed writes a property under another name, unless the event has a field of
+// that name.
+func (p *properties) renamed(field []byte, name string, value []byte) {
+	if !empty(p.event.Field(name)) {
+		p.dropped(field, "there is a "+name)
+		return
+	}
+	p.detail(field, jsonscan.AppendString(nil, name), []byte(name), value)
+}
+
+// detail is property for a field whose class was not looked at yet.
+func (p *properties) detail(field, raw, key, value []byte) {
+	if p.classes&Detail == 0 {
+		p.dropped(field, className(Detail))
+		return
+	}
+	p.property(field, raw, key, value)
+}
+
+// property applies the rules for values and the caller's own, and writes what
+// is left.
+func (p *properties) property(field, raw, key, value []byte) {
+	value = typed(key, value)
+	if empty(value) {
+		p.dropped(field, "empty")
+		return
+	}
+	value = limited(key, value, p.rules.CutQuery)
+	if p.rules.Property != nil {
+		var why string
+		if raw, value, why = p.own(raw, key, value); why != "" {
+			p.dropped(field, why)
+			return
+		}
+	}
+	if p.explain != nil {
+		p.explain(Decision{Field: string(field), As: string(jsonscan.Text(raw))})
+	}
+	p.write(raw, value)
+}
+
+// own asks the caller's func, and trusts it with nothing that could spoil the
+// upload.
+func (p *properties) own(raw, key, value []byte) (newRaw, newValue []byte, why string) {
+	name, changed := p.rules.Property(string(key), value)
+	if name == "" {
+		return nil, nil, "Property"
+	}
+	if name != string(key) {
+		raw = jsonscan.AppendString(nil, name)
+	}
+	changed = bytes.TrimSpace(changed)
+	switch {
+	case empty(changed):
+		return nil, nil, "empty"
+	case bytes.Equal(changed, value):
+		return raw, value, ""
+	case !utf8.Valid(changed) || !jsonscan.Valid(changed):
+		return nil, nil, "Property returned no JSON"
+	}
+	return raw, limited(key, changed, false), ""
+}
+
+func (p *properties) write(raw, value []byte) {
+	if p.json == nil {
+		p.json = append(make([]byte, 0, len(p.event.DataFields())), '{')
+	} else {
+		p.json = append(p.json, ',')
+	}
+	p.json = append(p.json, raw...)
+	p.json = append(p.json, ':')
+	p.json = append(p.json, value...)
+}
+
+func (p *properties) dropped(field []byte, why string) {
+	if p.explain != nil {
+		p.explain(Decision{Field: string(field), Why: why})
+	}
+}
