@@ -1,0 +1,85 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// HandlerConfig says whom a Handler believes. Only Secrets are required. It
+// prints, marshals and logs without them.
+type HandlerConfig struct {
+	// Secrets are the tokens that Iterable's webhook settings hold, whole: the
+	// text that was typed there. One of them must come with each request.
+	// Several allow a new one to be taken before the old one is gone. Each is
+	// at least 8 bytes; less than 16 is warned about.
+	Secrets []string
+	// MaxBody is the size in bytes up to which a body is read. Zero means 1 MiB.
+	MaxBody int64
+	// Logger is told about short secrets and about panics, never about data.
+	// Nil means silent.
+	Logger *slog.Logger
+}
+
+// Bounds of a secret's length. Shorter ones can be guessed over the network.
+const (
+	shortest = 8
+	short    = 16
+)
+
+// check returns all mistakes at once, by field and never by value.
+func (cfg HandlerConfig) check() error {
+	var all []error
+	mistake := func(format string, args ...any) {
+		all = append(all, fmt.Errorf("webhook: "+format, args...))
+	}
+	if len(cfg.Secrets) == 0 {
+		mistake("Secrets is empty: anyone could send events")
+	}
+	for i, s := range cfg.Secrets {
+		switch {
+		case s == "":
+			mistake("Secrets[%d] is empty", i)
+		case len(s) < shortest:
+			mistake("Secrets[%d] is shorter than %d bytes", i, shortest)
+		case strings.ContainsFunc(s, isControl):
+			mistake("Secrets[%d] holds a newline or another control character", i)
+		case strings.TrimSpace(s) != s:
+			mistake("Secrets[%d] begins or ends with white space", i) // no header can
+		}
+	}
+	if cfg.MaxBody < 0 {
+		mistake("MaxBody is negative")
+	}
+	return errors.Join(all...)
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+func (cfg HandlerConfig) warn() {
+	for i, s := range cfg.Secrets {
+		if len(s) < short {
+			cfg.Logger.Warn("webhook secret is short", "field", "Secrets["+strconv.Itoa(i)+"]", "recommended_bytes", short)
+		}
+	}
+}
+
+// redacted is what there is to know about a config. Every way of printing one
+// ends here.
+func (cfg HandlerConfig) redacted() string {
+	return fmt.Sprintf("{Secrets:[%d redacted] MaxBody:%d}", len(cfg.Secrets), cfg.MaxBody)
+}
+
+// Format prints the config without its secrets, whatever the verb.
+func (cfg HandlerConfig) Format(s fmt.State, _ rune) { io.WriteString(s, cfg.redacted()) }
+
+// MarshalJSON encodes the config without its secrets.
+func (cfg HandlerConfig) MarshalJSON() ([]byte, error) {
+	return strconv.AppendQuote(nil, cfg.redacted()), nil
+}
+
+// LogValue logs the config without its secrets.
+func (cfg HandlerConfig) LogValue() slog.Value { return slog.StringValue(cfg.redacted()) }
