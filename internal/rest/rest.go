@@ -91,7 +91,11 @@ type Response struct {
 // Clean makes a text that came from outside fit to be shown: short, on one
 // line, without credentials, addresses and values of the request.
 func (r *Response) Clean(text string) string {
-	return scrub(text, slices.Concat(r.hidden(), r.secrets))
+	secrets := r.secrets
+	if r.hidden != nil {
+		secrets = slices.Concat(r.hidden(), secrets)
+	}
+	return scrub(text, secrets)
 }
 
 // Do sends the call and decodes the documented success into out: nil reads
