@@ -19,7 +19,7 @@ import (
 const projectID = 123456
 
 // rowsPerFile is small, so that a client meets hours of several files.
-const rowsPerFile = 1000
+const rowsPerFile = 100
 
 const (
 	maxExport   = 365 * 24 * time.Hour

@@ -61,3 +61,16 @@ func TestAnEventIsIngestedAsItWasSent(t *testing.T) {
 	require.Equal(t, 12.5, *e.Revenue)
 	require.Nil(t, e.Price)
 }
+
+// exported returns the lines of everything that can be exported.
+func exported(t *testing.T, f *Fake) []string {
+	t.Helper()
+	now := f.now().UTC()
+	status, files := export(t, f, now.AddDate(0, -11, 0).Format(exportHour), now.Format(exportHour))
+	require.Equal(t, 200, status)
+	var lines []string
+	for _, file := range files {
+		lines = append(lines, file.lines...)
+	}
+	return lines
+}

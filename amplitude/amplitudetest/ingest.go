@@ -160,9 +160,13 @@ const maxString = 1024
 func clip(v any, field string) any {
 	switch v := v.(type) {
 	case string:
-		if len(v) > maxString && field != "user_agent" {
-			if runes := []rune(v); len(runes) > maxString {
-				return string(runes[:maxString])
+		if field == "user_agent" {
+			return v
+		}
+		n := 0
+		for i := range v {
+			if n++; n > maxString {
+				return v[:i]
 			}
 		}
 		return v
