@@ -88,12 +88,14 @@ var families = map[webhook.Name]family{
 // a user.
 func (r Rules) InsertID(e webhook.Event) string {
 	const version = "itbl1"
-	var buf [512]byte
+	var buf, scratch [512]byte
 	m := netstring(buf[:0], version)
-	m = netstring(m, string(e.Name))
-	for _, key := range familyOf(e) {
+	m = netstring(m, e.Name)
+	f := familyOf(e)
+	found := f.find(e)
+	for i, key := range f {
 		m = netstring(m, key)
-		m = netstring(m, identity(e, key))
+		m = netstring(m, appendIdentity(scratch[:0], e, key, found[i]))
 	}
 	if r.Namespace != "" {
 		m = netstring(m, "namespace")
@@ -104,7 +106,8 @@ func (r Rules) InsertID(e webhook.Event) string {
 	return string(hex.AppendEncode(id, sum[:20]))
 }
 
-func netstring(dst []byte, s string) []byte {
+// netstring frames s so that no two lists of texts give the same bytes.
+func netstring[T ~string | ~[]byte](dst []byte, s T) []byte {
 	dst = strconv.AppendInt(dst, int64(len(s)), 10)
 	dst = append(dst, ':')
 	dst = append(dst, s...)
@@ -118,7 +121,13 @@ func familyOf(e webhook.Event) family {
 	if !ok {
 		return unknown
 	}
-	if first := f[0]; (first == "messageId" || first == "seenMessageId") && identity(e, first) == "" {
+	switch f[0] {
+	case "messageId":
+		ok = e.MessageID != ""
+	case "seenMessageId":
+		ok = len(appendText(nil, e.Field("seenMessageId"))) > 0
+	}
+	if !ok {
 		f = slices.Concat(perUser, f[1:])
 	}
 	if e.CreatedAt.IsZero() && slices.Contains(f, "createdAt") {
@@ -127,33 +136,43 @@ func familyOf(e webhook.Event) family {
 	return f
 }
 
-// identity returns the value of one key of a family.
-func identity(e webhook.Event, key string) string {
+// find returns the values of those keys of f that are fields of e, in one walk.
+func (f family) find(e webhook.Event) (found [8][]byte) {
+	for k, v := range jsonscan.Members(e.DataFields()) {
+		name := jsonscan.Text(k)
+		for i, key := range f {
+			if string(name) == key {
+				found[i] = v
+			}
+		}
+	}
+	return found
+}
+
+// appendIdentity appends the value of one key of a family. Most are the field
+// of that name, which was found.
+func appendIdentity(dst []byte, e webhook.Event, key string, found []byte) []byte {
 	switch key {
 	case "messageId":
-		return e.MessageID
+		return append(dst, e.MessageID...)
 	case "createdAt":
-		return strconv.FormatInt(e.CreatedAt.Unix(), 10)
-	case "campaignId":
-		if e.CampaignID > 0 {
-			return strconv.FormatInt(e.CampaignID, 10)
-		}
+		return strconv.AppendInt(dst, e.CreatedAt.Unix(), 10)
 	case "subject":
-		return subject(e)
+		return append(dst, subject(e)...)
 	case "lists":
-		return strings.Join(ids(e.Field("emailListIds"), e.Field("emailListId")), ",")
+		return append(dst, strings.Join(ids(e.Field("emailListIds"), e.Field("emailListId")), ",")...)
 	case "channels":
-		return strings.Join(ids(e.Field("channelIds")), ",")
+		return append(dst, strings.Join(ids(e.Field("channelIds")), ",")...)
 	case "placement":
-		return text(e.Field("embeddedImpressionPlacementId"))
+		return appendText(dst, e.Field("embeddedImpressionPlacementId"))
 	case "from":
-		return text(e.Field("fromWhatsAppPhoneNumber"))
+		return appendText(dst, e.Field("fromWhatsAppPhoneNumber"))
 	case "text":
-		return whatsAppText(e)
+		return append(dst, whatsAppText(e)...)
 	case "body":
-		return canonicalBody(e.DataFields())
+		return append(dst, canonicalBody(e.DataFields())...)
 	}
-	return text(e.Field(key))
+	return appendText(dst, found)
 }
 
 func subject(e webhook.Event) string {
@@ -180,17 +199,19 @@ func whatsAppText(e webhook.Event) string {
 	return text(e.Field("whatsAppMessage.text"))
 }
 
-// text returns a string's text, nothing for null, and other values as they are
-// written.
-func text(raw []byte) string {
+// appendText appends a string's text, nothing for null, and other values as
+// they are written.
+func appendText(dst, raw []byte) []byte {
 	switch {
 	case len(raw) == 0, string(raw) == "null":
-		return ""
+		return dst
 	case raw[0] == '"':
-		return string(jsonscan.Text(raw))
+		return append(dst, jsonscan.Text(raw)...)
 	}
-	return string(raw)
+	return append(dst, raw...)
 }
+
+func text(raw []byte) string { return string(appendText(nil, raw)) }
 
 // ids returns the ids of several lists, or single ids, once each and in rising
 // order.

@@ -2,7 +2,6 @@ package mapping_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,9 +9,6 @@ import (
 	"github.com/iteramp/iteramp/iterable/webhook"
 	"github.com/iteramp/iteramp/mapping"
 )
-
-// received is the time of receipt in all tests.
-var received = time.Date(2026, 5, 10, 8, 30, 0, 0, time.UTC)
 
 func TestOutcomeOfEveryPayload(t *testing.T) {
 	t.Parallel()

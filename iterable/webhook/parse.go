@@ -161,6 +161,9 @@ func integer(raw []byte) int64 {
 	if len(raw) > 0 && raw[0] == '"' {
 		raw = jsonscan.Text(raw)
 	}
+	if len(raw) == 0 || raw[0] < '0' || raw[0] > '9' {
+		return 0 // mostly null, for which ParseUint would make an error
+	}
 	n, err := strconv.ParseUint(string(raw), 10, 63)
 	if err != nil {
 		return 0
