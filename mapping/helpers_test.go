@@ -27,13 +27,18 @@ func parse(t testing.TB, body string) webhook.Event {
 // payload parses one of the bodies of iterabletest.
 func payload(t testing.TB, name string) webhook.Event {
 	t.Helper()
+	return parse(t, string(body(t, name)))
+}
+
+func body(t testing.TB, name string) []byte {
+	t.Helper()
 	for n, body := range iterabletest.Payloads() {
 		if n == name {
-			return parse(t, string(body))
+			return body
 		}
 	}
 	require.Fail(t, "no payload "+name)
-	return webhook.Event{}
+	return nil
 }
 
 // properties maps a webhook of the given name and dataFields and returns the
