@@ -17,7 +17,13 @@ type properties struct {
 	json     []byte // the object so far, without its end; nothing if there is no property
 	platform string
 	explain  func(Decision) // nil unless someone wants to know
+
+	userAgentDevice, appPackageName lookup
 }
+
+// lookup remembers whether the event has a field: asking costs a walk, and a
+// sender can repeat the key that makes us ask.
+type lookup struct{ asked, found bool }
 
 // properties walks dataFields once and writes those that pass into one buffer,
 // as the bytes they are.
@@ -51,7 +57,7 @@ func (p *properties) field(raw, key, value []byte) {
 	case class&p.classes == 0:
 		p.dropped(key, className(class))
 	case string(key) == "device":
-		p.renamed(key, "userAgentDevice", value)
+		p.renamed(key, "userAgentDevice", &p.userAgentDevice, value)
 	default:
 		p.property(key, raw, key, value)
 	}
@@ -99,7 +105,7 @@ func (p *properties) devicePart(field, part, value []byte) bool {
 	case "deviceId":
 		p.dropped(field, "internal")
 	case "appPackageName":
-		p.renamed(field, "appPackageName", value)
+		p.renamed(field, "appPackageName", &p.appPackageName, value)
 	default:
 		return false
 	}
@@ -119,8 +125,11 @@ func hasPlatform(n webhook.Name) bool {
 
 // renamed writes a property under another name, unless the event has a field of
 // that name.
-func (p *properties) renamed(field []byte, name string, value []byte) {
-	if !empty(p.event.Field(name)) {
+func (p *properties) renamed(field []byte, name string, taken *lookup, value []byte) {
+	if !taken.asked {
+		*taken = lookup{true, !empty(p.event.Field(name))}
+	}
+	if taken.found {
 		p.dropped(field, "there is a "+name)
 		return
 	}
