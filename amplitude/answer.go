@@ -145,7 +145,13 @@ func judge(resp *rest.Response, err error, items []item) outcome {
 		return outcome{whole, nil, reasonOf(err), err}
 	}
 	o := judgeResponse(resp, items)
-	if err != nil && o.kind == whole {
+	if o.kind != whole {
+		return o
+	}
+	if resp.Unsure {
+		o.reason = ReasonAmbiguous
+	}
+	if err != nil {
 		o.err = err // the answer, and the context's end
 	}
 	return o

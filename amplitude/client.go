@@ -139,6 +139,7 @@ func NewClient(cfg Config) (*Client, error) {
 			Pause:       pause,
 			Refused:     refused,
 			Ambiguous:   ErrAmbiguous,
+			Unsure:      ambiguous,
 		},
 	}
 	if !cfg.DisableCompression {

@@ -35,6 +35,10 @@ func TestOperatorsChangeTheStoredProperties(t *testing.T) {
 		{"in Amplitude's order, not in that of the request", `{"a":1,"b":1}`,
 			`{"$append":{"a":3},"$add":{"a":1},"$setOnce":{"b":9},"$set":{"a":5},"$unset":{"b":"-"},"$clearAll":"-"}`,
 			`{"a":[6,3],"b":9}`},
+		{"in Amplitude's order on one property", `{"a":7}`,
+			`{"$remove":{"a":3},"$postInsert":{"a":[4,3]},"$preInsert":{"a":[-1,0]},"$prepend":{"a":0},"$append":{"a":3},
+			"$add":{"a":1},"$setOnce":{"a":9},"$set":{"a":1},"$unset":{"a":"-"}}`,
+			`{"a":[-1,0,2,4]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -43,8 +43,9 @@ type Client struct {
 	// problem is "" if the status alone says so.
 	Refused func(resp *Response, problem string) error
 	// Ambiguous is the vendor's kind of error for a call that was cut off and
-	// may have taken effect.
+	// may have taken effect, Unsure the statuses of which that is true.
 	Ambiguous error
+	Unsure    func(status int) bool
 
 	budget budget
 }
@@ -83,6 +84,7 @@ type Response struct {
 	Header     http.Header
 	Body       []byte        // of a refusal, 1 MiB at most
 	RetryAfter time.Duration // as the header has it; zero if absent or unreadable
+	Unsure     bool          // an attempt before this answer may have taken effect
 
 	hidden  func() []string
 	secrets []string

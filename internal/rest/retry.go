@@ -55,10 +55,11 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	unsure := false // an attempt may have taken effect
 	for n := 1; ; n++ {
 		limited, err := c.limit(ctx, r.op)
 		if err != nil {
-			return nil, c.noAnswer(r, false, err)
+			return nil, c.noAnswer(r, unsure, err)
 		}
 		start := time.Now()
 		w := &wire{budget: &c.budget, left: r.attempts - n}
@@ -67,9 +68,14 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 		n += w.replays
 		wait, again := c.again(ctx, r, n, resp, sent, err)
 		if err != nil {
-			err = c.noAnswer(r, sent, err)
-		} else if resp.StatusCode < 400 {
-			c.budget.earn()
+			unsure = unsure || sent
+			err = c.noAnswer(r, unsure, err)
+		} else {
+			resp.Unsure = unsure
+			unsure = unsure || c.Unsure != nil && c.Unsure(resp.StatusCode)
+			if resp.StatusCode < 400 {
+				c.budget.earn()
+			}
 		}
 		c.report(ctx, r, Attempt{Op: r.op, N: n, Err: err, Limited: limited, Took: took, RetryIn: wait}, resp)
 		if !again {
@@ -80,7 +86,7 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 			if resp != nil {
 				last = c.Refused(resp, "")
 			}
-			return resp, &NoAnswer{text: fmt.Sprintf("%v (%v)", last, stopped), kinds: []error{last, stopped}}
+			return resp, c.stopped(last, stopped, unsure)
 		}
 	}
 }

@@ -19,12 +19,23 @@ type NoAnswer struct {
 func (e *NoAnswer) Error() string   { return e.text }
 func (e *NoAnswer) Unwrap() []error { return e.kinds }
 
-func (c *Client) noAnswer(r *request, sent bool, cause error) error {
-	e := &NoAnswer{
+func (c *Client) noAnswer(r *request, unsure bool, cause error) error {
+	return c.kind(unsure, &NoAnswer{
 		text:  fmt.Sprintf("%s: %s: %s", c.Name, r.op, scrub(cause.Error(), slices.Concat(r.hidden(), c.Secrets))),
 		kinds: []error{cause},
-	}
-	if sent && c.Ambiguous != nil {
+	})
+}
+
+// stopped is a call whose context ended while it waited to be repeated.
+func (c *Client) stopped(last, stopped error, unsure bool) error {
+	return c.kind(unsure, &NoAnswer{
+		text:  fmt.Sprintf("%v (%v)", last, stopped),
+		kinds: []error{last, stopped},
+	})
+}
+
+func (c *Client) kind(unsure bool, e *NoAnswer) error {
+	if unsure && c.Ambiguous != nil {
 		e.kinds = append(e.kinds, c.Ambiguous)
 	}
 	return e
