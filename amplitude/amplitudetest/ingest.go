@@ -22,13 +22,14 @@ type dedupKey struct{ insertID, deviceID string }
 
 // record is one ingested event with what Amplitude adds to it.
 type record struct {
+	number     int64          // from 1
 	fields     map[string]any // as sent, strings cut
 	raw        json.RawMessage
 	received   time.Time
 	clientTime time.Time // of the request, zero if not sent
 	remote     string
-	amplitudeID,
-	number int64 // of the user; of the record, from 1
+
+	amplitudeID  int64
 	userID       string // the one it is attributed to, "" for an anonymous event
 	created      time.Time
 	startVersion string
@@ -111,13 +112,13 @@ func (f *Fake) ingest(up upload, fields map[string]any, raw json.RawMessage) {
 	p.startVersion = cmp.Or(p.startVersion, text(fields, "app_version"))
 	p.paying = p.paying || number(fields, "revenue") > 0 || number(fields, "price") > 0
 	f.records = append(f.records, record{
+		number:       int64(len(f.records) + 1),
 		fields:       fields,
 		raw:          raw,
 		received:     up.now,
 		clientTime:   up.clientTime,
 		remote:       up.remote,
 		amplitudeID:  p.amplitudeID,
-		number:       int64(len(f.records) + 1),
 		userID:       p.userID,
 		created:      p.created,
 		startVersion: p.startVersion,

@@ -146,7 +146,7 @@ func (f *Fake) overRate(up upload, key idKey) (int, bool) {
 	events := f.rates[rateKey{up.path, key}].total(up.now, time.Second, int64(seconds))
 	rate := (events + seconds - 1) / seconds
 	if f.throttled[key.id] {
-		return max(rate, limit+1), true
+		return max(rate, limit+1, 1), true
 	}
 	return rate, limit >= 0 && events >= limit*seconds
 }
@@ -157,7 +157,7 @@ func (f *Fake) overQuota(up upload, key idKey) (int, bool) {
 	limit := cmp.Or(f.DailyQuota, defaultQuota)
 	events := f.quotas[key].total(up.now, time.Hour, 24)
 	if f.exhausted[key.id] {
-		return max(events, limit+1), true
+		return max(events, limit+1, 1), true
 	}
 	return events, limit >= 0 && events >= limit
 }

@@ -59,8 +59,8 @@ func TestAnIDOverItsRateIsThrottledUntilTheAverageFalls(t *testing.T) {
 func TestEachEndpointHasItsOwnRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var f Fake
-		post(t, &f, pathHTTPV2, many("u-busy", 900))
+		f := Fake{HTTPV2: Limits{EventsPerSecond: 1}, Batch: Limits{EventsPerSecond: 1}}
+		post(t, &f, pathHTTPV2, many("u-busy", 30))
 		status, _ := post(t, &f, pathHTTPV2, many("u-busy", 1))
 		require.Equal(t, 429, status)
 		status, _ = post(t, &f, pathBatch, many("u-busy", 1))
