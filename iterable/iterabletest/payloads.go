@@ -38,8 +38,8 @@ func Payload(name webhook.Name) []byte {
 }
 
 // Payloads ranges over all bodies by name, such as "emailClick-bot", in
-// alphabetical order: odd ones, old ones, and four, called "invalid-..." and
-// "journey-...", that are no usable system webhook.
+// the order of their files: usual ones, old ones and odd ones, among them three that
+// are no system webhook.
 func Payloads() iter.Seq2[string, []byte] {
 	return func(yield func(name string, body []byte) bool) {
 		entries, err := files.ReadDir(dir)
