@@ -10,7 +10,8 @@ import (
 )
 
 // HandlerConfig says whom a Handler believes. Only Secrets are required. It
-// prints, marshals and logs without them.
+// prints, marshals and logs without them, but not from inside an unexported
+// field of a struct of yours: there fmt reads the strings themselves.
 type HandlerConfig struct {
 	// Secrets are the tokens that Iterable's webhook settings hold, whole: the
 	// text that was typed there. One of them must come with each request.
