@@ -10,80 +10,69 @@ import (
 // canonicalBody writes dataFields so that one event always gives one text:
 // without white space, keys sorted, the last of equal keys only, escapes only
 // where JSON requires them. What exports add (itblInternal) is left out.
-func canonicalBody(data []byte) string {
+func canonicalBody(data []byte) []byte {
 	if len(data) == 0 {
-		return "{}"
+		return []byte("{}")
 	}
-	c := canonical{in: data, out: make([]byte, 0, len(data))}
-	c.object(0, func(key string) bool { return !strings.HasPrefix(key, "itblInternal") })
-	return string(c.out)
+	root, _, _ := readNode(data, 0)
+	root.children = slices.DeleteFunc(root.children, func(n node) bool {
+		return strings.HasPrefix(n.key, "itblInternal")
+	})
+	return root.append(make([]byte, 0, len(data)))
 }
 
-// canonical copies valid JSON from in to out, in one pass: a sender chooses the
-// depth.
-type canonical struct{ in, out []byte }
+// node is a JSON value. A tree of them is read and written in one pass each,
+// however deep a sender nests.
+type node struct {
+	key      string // if it is a member
+	scalar   []byte // if it is no container
+	children []node
+	bracket  byte // of a container
+}
 
-func (c *canonical) value(i int) (end int, ok bool) {
-	switch c.in[i] {
+// readNode reads the valid value at in[i]. Objects come out sorted.
+func readNode(in []byte, i int) (n node, end int, ok bool) {
+	switch n.bracket = in[i]; n.bracket {
 	case '{':
-		return c.object(i, nil)
+		end, ok = jsonscan.Object(in, i, 0, func(key []byte, i int) (int, bool) {
+			child, end, ok := readNode(in, i)
+			child.key = string(jsonscan.Text(key))
+			n.children = append(n.children, child)
+			return end, ok
+		})
+		slices.Reverse(n.children) // so that of equal keys the last is left
+		slices.SortStableFunc(n.children, func(a, b node) int { return strings.Compare(a.key, b.key) })
+		n.children = slices.CompactFunc(n.children, func(a, b node) bool { return a.key == b.key })
 	case '[':
-		return c.array(i)
+		end, ok = jsonscan.Array(in, i, 0, func(i int) (int, bool) {
+			child, end, ok := readNode(in, i)
+			n.children = append(n.children, child)
+			return end, ok
+		})
+	default:
+		end, ok = jsonscan.Value(in, i, 0)
+		n.scalar = in[i:end]
 	}
-	end, ok = jsonscan.Value(c.in, i, 0)
-	if c.in[i] == '"' {
-		c.out = jsonscan.AppendString(c.out, jsonscan.Text(c.in[i:end]))
-	} else {
-		c.out = append(c.out, c.in[i:end]...) // numbers keep their digits
-	}
-	return end, ok
+	return n, end, ok
 }
 
-func (c *canonical) array(i int) (end int, ok bool) {
-	c.out = append(c.out, '[')
-	first := len(c.out)
-	end, ok = jsonscan.Array(c.in, i, 0, func(i int) (int, bool) {
-		if len(c.out) > first {
-			c.out = append(c.out, ',')
-		}
-		return c.value(i)
-	})
-	c.out = append(c.out, ']')
-	return end, ok
-}
-
-// member is where a member was written to.
-type member struct {
-	key      string
-	from, to int
-}
-
-func (c *canonical) object(i int, keep func(key string) bool) (end int, ok bool) {
-	start := len(c.out)
-	var members []member
-	end, ok = jsonscan.Object(c.in, i, 0, func(raw []byte, i int) (int, bool) {
-		key := string(jsonscan.Text(raw))
-		if keep != nil && !keep(key) {
-			return jsonscan.Value(c.in, i, 0)
-		}
-		from := len(c.out)
-		c.out = append(jsonscan.AppendString(c.out, key), ':')
-		end, ok := c.value(i)
-		members = append(members, member{key, from - start, len(c.out) - start})
-		return end, ok
-	})
-	slices.Reverse(members) // so that of equal keys the last is left
-	slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.key, b.key) })
-	members = slices.CompactFunc(members, func(a, b member) bool { return a.key == b.key })
-
-	written := slices.Clone(c.out[start:])
-	c.out = append(c.out[:start], '{')
-	for n, m := range members {
-		if n > 0 {
-			c.out = append(c.out, ',')
-		}
-		c.out = append(c.out, written[m.from:m.to]...)
+func (n node) append(dst []byte) []byte {
+	switch n.bracket {
+	case '{', '[':
+	case '"':
+		return jsonscan.AppendString(dst, jsonscan.Text(n.scalar))
+	default:
+		return append(dst, n.scalar...) // numbers keep their digits
 	}
-	c.out = append(c.out, '}')
-	return end, ok
+	dst = append(dst, n.bracket)
+	for i, child := range n.children {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if n.bracket == '{' {
+			dst = append(jsonscan.AppendString(dst, child.key), ':')
+		}
+		dst = child.append(dst)
+	}
+	return append(dst, n.bracket+2) // in ASCII the closing one is two further
 }
