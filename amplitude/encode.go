@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/iteramp/iteramp/internal/jsonscan"
 )
 
 // MarshalJSON encodes e as the upload APIs take it.
@@ -55,7 +56,7 @@ func (e *Event) AppendJSON(b []byte) ([]byte, error) {
 	o := object{buf: append(b, '{')}
 	o.string("user_id", e.UserID)
 	o.string("device_id", e.DeviceID)
-	o.buf = appendString(o.key("event_type"), e.EventType)
+	o.buf = jsonscan.AppendString(o.key("event_type"), e.EventType)
 	if !e.Time.IsZero() {
 		o.buf = strconv.AppendInt(o.key("time"), e.Time.UnixMilli(), 10)
 	}
@@ -136,7 +137,7 @@ func (o *object) key(name string) []byte {
 
 func (o *object) string(name, v string) {
 	if v != "" {
-		o.buf = appendString(o.key(name), v)
+		o.buf = jsonscan.AppendString(o.key(name), v)
 	}
 }
 
@@ -220,40 +221,5 @@ var encoders = sync.Pool{New: func() any {
 // isObject says whether b is one JSON object in UTF-8. Anything else would
 // spoil the whole request it travels in.
 func isObject(b []byte) bool {
-	t := bytes.TrimLeft(b, " \t\r\n")
-	return len(t) > 0 && t[0] == '{' && json.Valid(b) && utf8.Valid(b)
-}
-
-const hex = "0123456789abcdef"
-
-// appendString appends s as a JSON string. Invalid UTF-8 becomes U+FFFD, as in
-// encoding/json; HTML is not escaped.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
-		}
-	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+	return jsonscan.IsObject(b) && utf8.Valid(b)
 }

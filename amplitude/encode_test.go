@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -125,16 +124,4 @@ func TestRawPropertiesGoByteForByte(t *testing.T) {
 	b, err := (&Event{EventType: "x", EventProperties: raw}).AppendJSON(nil)
 	require.NoError(t, err)
 	require.True(t, bytes.Contains(b, raw))
-}
-
-func FuzzStringsEncodeAsInEncodingJSON(f *testing.F) {
-	for _, s := range []string{"", "plain", "\"\\\n\r\t\x00\x1f\x7f", "é\u2028😀", "\xff\xfe", "<&>"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		b := appendString(nil, s)
-		var got string
-		require.NoError(t, json.Unmarshal(b, &got))
-		require.Equal(t, strings.ToValidUTF8(s, "\uFFFD"), got)
-	})
 }

@@ -46,6 +46,17 @@ func (g *Gate) TryPass() (probe bool, wait time.Duration) {
 	return opened != nil, wait
 }
 
+// Closed says whether the gate is closed, and how long nothing will pass. It
+// claims nothing.
+func (g *Gate) Closed() (wait time.Duration, closed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened == nil {
+		return 0, false
+	}
+	return max(0, time.Until(g.next)), true
+}
+
 // try claims the right to pass if there is one.
 func (g *Gate) try() (wait time.Duration, opened chan struct{}) {
 	g.mu.Lock()
@@ -62,24 +73,27 @@ func (g *Gate) try() (wait time.Duration, opened chan struct{}) {
 }
 
 // Close lets nothing pass for a while, at least 5 seconds and at most MaxPause.
-func (g *Gate) Close(pause time.Duration) {
+// turned says that the gate was open.
+func (g *Gate) Close(pause time.Duration) (turned bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.opened == nil {
+	if turned = g.opened == nil; turned {
 		g.opened = make(chan struct{})
 	}
 	next := time.Now().Add(min(max(pause, probeEvery), MaxPause))
 	if next.After(g.next) {
 		g.next = next
 	}
+	return turned
 }
 
-// Open lets everything pass again.
-func (g *Gate) Open() {
+// Open lets everything pass again. turned says that the gate was closed.
+func (g *Gate) Open() (turned bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.opened != nil {
+	if turned = g.opened != nil; turned {
 		close(g.opened)
 		g.opened = nil
 	}
+	return turned
 }

@@ -1,0 +1,44 @@
+// Package iteramp joins Iterable (e-mail, push and SMS messaging) and Amplitude
+// (product analytics).
+//
+// Its [Relay] turns Iterable's engagement events into Amplitude events: it takes
+// Iterable's system webhooks, maps them and uploads them. It stands where the
+// vendors' own integration, https://api.amplitude.com/iterable, stands, takes the
+// same webhook settings, and says what became of each event.
+//
+//	client, err := amplitude.NewClient(amplitude.Config{APIKey: os.Getenv("AMPLITUDE_API_KEY")})
+//	if err != nil {
+//		return err
+//	}
+//	relay, err := iteramp.NewRelay(iteramp.RelayConfig{Routes: []iteramp.Route{{
+//		Amplitude: client,
+//		Secrets:   []string{os.Getenv("ITERABLE_SECRET")},
+//	}}})
+//	if err != nil {
+//		return err
+//	}
+//	http.Handle("POST /iterable", relay)
+//
+// In Iterable, under Integrations > System Webhooks, set the URL of that handler,
+// authentication type Basic, and the token "<amplitude_api_key>:<secret>". Ask
+// Iterable to switch on user IDs in system webhooks: events without a userId are
+// skipped, as the vendors' integration does.
+//
+// # Packages
+//
+//   - [github.com/iteramp/iteramp/amplitude] is a client of Amplitude's HTTP APIs.
+//   - [github.com/iteramp/iteramp/iterable/webhook] reads and receives what
+//     Iterable sends.
+//   - [github.com/iteramp/iteramp/mapping] is the pure functions between the two:
+//     rename, filter, keep or drop with its Rules.
+//   - [github.com/iteramp/iteramp/amplitude/amplitudetest] is an Amplitude in
+//     memory, [github.com/iteramp/iteramp/iterable/iterabletest] Iterable's
+//     webhooks, for tests without a network.
+//
+// # Failures
+//
+// Every record has a fate: an upload answers nil, or an
+// [github.com/iteramp/iteramp/amplitude.BatchError] with a reason for each event
+// that Amplitude did not accept; a webhook has a [RelayOutcome]. No key, address
+// or user id is in any error or log record.
+package iteramp

@@ -1,0 +1,97 @@
+package iteramp
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/iteramp/iteramp/amplitude"
+	"github.com/iteramp/iteramp/iterable/webhook"
+	"github.com/iteramp/iteramp/mapping"
+)
+
+// Fate is what became of a record. The set is fixed, fit for a label.
+type Fate string
+
+// The fates of a webhook.
+const (
+	// Delivered is stored by Amplitude.
+	Delivered Fate = "delivered"
+	// Skipped is not sent on purpose, by the rules.
+	Skipped Fate = "skipped"
+	// Refused is refused by Amplitude for good; sending it again cannot help.
+	Refused Fate = "refused"
+	// Failed was answered 503: its sender may send it again.
+	Failed Fate = "failed"
+)
+
+// RelayOutcome is what became of one webhook.
+type RelayOutcome struct {
+	Route    string
+	Name     webhook.Name
+	InsertID string // "" if it was skipped
+	Fate     Fate
+	// Reason is "" if it was delivered, a [mapping.Skip] if it was skipped, else
+	// an [amplitude.Reason], "closed" while the relay waits for Amplitude to
+	// come back, or "panic".
+	Reason string
+	Err    error // nil if it was delivered
+	Took   time.Duration
+	// Secret is the index of the one that came with it: a rotation is over when
+	// only 0 is seen.
+	Secret int
+}
+
+// RelayStats are counts since the Relay was made.
+type RelayStats struct {
+	Answers   map[int]int64 // by HTTP status
+	Delivered int64
+	Failed    int64
+	Skipped   map[mapping.Skip]int64
+	Refused   map[amplitude.Reason]int64
+	Running   bool // Run is under way in this process
+}
+
+// stats counts behind a mutex, which costs next to nothing beside a request.
+type stats struct {
+	mu sync.Mutex
+	s  RelayStats
+}
+
+func (c *stats) answered(status int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.s.Answers == nil {
+		c.s.Answers = make(map[int]int64)
+	}
+	c.s.Answers[status]++
+}
+
+func (c *stats) settled(o RelayOutcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch o.Fate {
+	case Delivered:
+		c.s.Delivered++
+	case Failed:
+		c.s.Failed++
+	case Skipped:
+		if c.s.Skipped == nil {
+			c.s.Skipped = make(map[mapping.Skip]int64)
+		}
+		c.s.Skipped[mapping.Skip(o.Reason)]++
+	case Refused:
+		if c.s.Refused == nil {
+			c.s.Refused = make(map[amplitude.Reason]int64)
+		}
+		c.s.Refused[amplitude.Reason(o.Reason)]++
+	}
+}
+
+func (c *stats) snapshot() RelayStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.s
+	s.Answers, s.Skipped, s.Refused = maps.Clone(s.Answers), maps.Clone(s.Skipped), maps.Clone(s.Refused)
+	return s
+}

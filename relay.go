@@ -1,0 +1,232 @@
+package iteramp
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/iteramp/iteramp/internal/hook"
+	"github.com/iteramp/iteramp/iterable/webhook"
+	"github.com/iteramp/iteramp/mapping"
+)
+
+// ErrRunning says that Run has been called before.
+var ErrRunning = errors.New("iteramp: the relay is running already")
+
+// Relay takes Iterable's system webhooks and delivers them to Amplitude as
+// events. It is an [http.Handler] that stands where
+// https://api.amplitude.com/iterable stands in the vendors' own integration, and
+// takes the same webhook settings: authentication type Basic, token
+// "<amplitude_api_key>:<secret>".
+//
+// A webhook is answered by the fate of its event, after [RelayConfig.AnswerWithin]
+// at the latest. Requests that arrive while an upload is under way travel
+// together in the next one. Nothing is kept: what was not answered 200 is
+// Iterable's to send again, and an event that comes twice is one event in
+// Amplitude, because its insert_id is derived from its content.
+//
+//	200 delivered; skipped by the rules; or refused by Amplitude for good
+//	400 not a system webhook
+//	401 405 413 415 wrong credential, method, size, content type
+//	503 Amplitude is down, slow, throttles or refuses the key; too many requests
+//
+// After Amplitude has failed as a whole, a route answers 503 at once and lets
+// one webhook in five seconds through to see whether it is back.
+//
+// A Relay is safe for concurrent use and needs no closing. The zero Relay
+// answers 503.
+type Relay struct {
+	cfg     RelayConfig
+	routes  []*route
+	match   func(tokens []string) (*route, int)
+	running atomic.Bool
+	waiting atomic.Int64
+	stats   stats
+	oddOne  atomic.Bool // a webhook that is none was logged
+}
+
+// NewRelay checks cfg and returns a Relay that uses it. All mistakes are in the
+// one error, by field and without the value.
+func NewRelay(cfg RelayConfig) (*Relay, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	r := &Relay{cfg: cfg}
+	var tokens []string
+	var owners []func() (*route, int)
+	for _, rc := range cfg.Routes {
+		rt := newRoute(rc, cfg)
+		r.routes = append(r.routes, rt)
+		for i, secret := range rc.Secrets {
+			tokens = append(tokens, rc.Amplitude.APIKey()+":"+secret)
+			owners = append(owners, func() (*route, int) { return rt, i })
+			if len(secret) < hook.GoodSecret {
+				cfg.Logger.Warn("webhook secret is short", "route", rt.name, "index", i, "recommended_bytes", hook.GoodSecret)
+			}
+		}
+	}
+	r.cfg.Routes = nil // their secrets are hashed now, and no print of a Relay shows them
+	secrets := hook.NewSecrets(tokens...)
+	r.match = func(tokens []string) (*route, int) {
+		if i := secrets.Match(tokens); i >= 0 {
+			return owners[i]()
+		}
+		return nil, -1
+	}
+	return r, nil
+}
+
+// Run waits for ctx to end and returns nil. Without a queue there is nothing to
+// deliver in the background, so that ServeHTTP works with Run or without; a
+// service may call it all the same and stop everything with one context. A
+// second Run is [ErrRunning].
+func (r *Relay) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer r.running.Store(false)
+	<-ctx.Done()
+	return nil
+}
+
+// Ready returns nil if a webhook sent now would be taken: for readiness probes.
+// A relay with several routes is ready as long as one of them is.
+func (r *Relay) Ready() error {
+	if r.match == nil {
+		return errNoRelay
+	}
+	if r.waiting.Load() >= int64(r.cfg.MaxWaiting) {
+		return errors.New("iteramp: too many requests wait")
+	}
+	var errs []error
+	for _, rt := range r.routes {
+		if wait, closed := rt.gate.Closed(); closed {
+			errs = append(errs, fmt.Errorf("iteramp: route %s: amplitude fails, next try in %s", rt.name, wait.Round(time.Second)))
+		}
+	}
+	if len(errs) == len(r.routes) {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+var errNoRelay = errors.New("iteramp: the Relay was not made by NewRelay")
+
+// ServeHTTP answers one webhook, on any path.
+func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.match == nil {
+		hook.Refuse(w, http.StatusServiceUnavailable, "")
+		return
+	}
+	status, text := r.take(w, req)
+	r.stats.answered(status)
+	if status == http.StatusOK {
+		w.WriteHeader(status)
+		return
+	}
+	hook.Refuse(w, status, text)
+}
+
+// take does everything but answer.
+func (r *Relay) take(w http.ResponseWriter, req *http.Request) (status int, text string) {
+	if r.waiting.Add(1) > int64(r.cfg.MaxWaiting) {
+		r.waiting.Add(-1)
+		return http.StatusServiceUnavailable, ""
+	}
+	defer r.waiting.Add(-1)
+	start := time.Now()
+	if status = hook.Check(req, r.cfg.MaxBody); status != 0 {
+		return status, ""
+	}
+	rt, secret := r.match(webhook.Tokens(req.Header.Get("Authorization")))
+	if rt == nil {
+		return http.StatusUnauthorized, ""
+	}
+	body, status := hook.Read(w, req, r.cfg.MaxBody)
+	if status != 0 {
+		return status, ""
+	}
+	event, err := webhook.Parse(body)
+	if err != nil {
+		if r.oddOne.CompareAndSwap(false, true) {
+			r.cfg.Logger.LogAttrs(req.Context(), slog.LevelWarn, "a request is no system webhook; further ones are only counted",
+				slog.String("route", rt.name), slog.Any("error", err))
+		}
+		return http.StatusBadRequest, err.Error()
+	}
+	o := r.settle(req.Context(), rt, event, start)
+	o.Secret = secret
+	o.Took = time.Since(start)
+	r.stats.settled(o)
+	if !r.observe(req.Context(), o) || o.Fate == Failed {
+		return http.StatusServiceUnavailable, ""
+	}
+	return http.StatusOK, ""
+}
+
+// settle maps and delivers an event. A panic, of a rule of the caller's say, is
+// a failure; it must not reach net/http, which would break the connection and so
+// answer nothing.
+func (r *Relay) settle(ctx context.Context, rt *route, e webhook.Event, received time.Time) (o RelayOutcome) {
+	o = RelayOutcome{Route: rt.name, Name: e.Name}
+	defer func() {
+		if r.recovered(ctx, recover()) {
+			o.Fate, o.Reason, o.Err = Failed, "panic", errPanic
+		}
+	}()
+	event, err := rt.rules.Event(e, received)
+	if skip, ok := errors.AsType[mapping.Skip](err); ok {
+		o.Fate, o.Reason, o.Err = Skipped, string(skip), err
+		return o
+	}
+	o.InsertID = event.InsertID
+	if identify, ok := rt.rules.Identify(e, received); ok {
+		o.Fate, o.Reason, o.Err = rt.deliver(ctx, event, identify)
+	} else {
+		o.Fate, o.Reason, o.Err = rt.deliver(ctx, event)
+	}
+	return o
+}
+
+var errPanic = errors.New("iteramp: panic")
+
+// observe tells the caller. false means that it panicked.
+func (r *Relay) observe(ctx context.Context, o RelayOutcome) (ok bool) {
+	if r.cfg.OnOutcome == nil {
+		return true
+	}
+	defer func() { ok = !r.recovered(ctx, recover()) }()
+	r.cfg.OnOutcome(ctx, o)
+	return true
+}
+
+// recovered logs a panic by its type: its value may hold the event.
+func (r *Relay) recovered(ctx context.Context, v any) bool {
+	if v == nil {
+		return false
+	}
+	r.cfg.Logger.LogAttrs(ctx, slog.LevelError, "panic", slog.String("type", fmt.Sprintf("%T", v)), slog.String("stack", string(debug.Stack())))
+	return true
+}
+
+// Stats counts what the Relay has done so far.
+func (r *Relay) Stats() RelayStats {
+	s := r.stats.snapshot()
+	s.Running = r.running.Load()
+	return s
+}
+
+func (cfg RelayConfig) withDefaults() RelayConfig {
+	cfg.AnswerWithin = cmp.Or(cfg.AnswerWithin, 5*time.Second)
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, hook.DefaultMaxBody)
+	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, 10_000)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	return cfg
+}
