@@ -16,7 +16,7 @@ type Decision struct {
 // whether or not the event as a whole is skipped. It is for previews.
 func (r Rules) Explain(e webhook.Event) []Decision {
 	var all []Decision
-	r.properties(e, func(d Decision) { all = append(all, d) })
+	r.properties(e, nil, func(d Decision) { all = append(all, d) })
 	for key := range jsonscan.Members(e.Body()) {
 		switch k := string(jsonscan.Text(key)); k {
 		case "eventName", "email", "userId", "dataFields":

@@ -25,10 +25,10 @@ type properties struct {
 // sender can repeat the key that makes us ask.
 type lookup struct{ asked, found bool }
 
-// properties walks dataFields once and writes those that pass into one buffer,
-// as the bytes they are.
-func (r Rules) properties(e webhook.Event, explain func(Decision)) properties {
-	p := properties{rules: r, event: e, classes: r.Classes, explain: explain}
+// properties walks dataFields once and appends those that pass to buf, as the
+// bytes they are.
+func (r Rules) properties(e webhook.Event, buf []byte, explain func(Decision)) properties {
+	p := properties{rules: r, event: e, classes: r.Classes, json: buf, explain: explain}
 	if p.classes == 0 {
 		p.classes = Campaign | Detail
 	}
@@ -190,8 +190,8 @@ func (p *properties) own(raw, key, value []byte) (newRaw, newValue []byte, why s
 }
 
 func (p *properties) write(raw, value []byte) {
-	if p.json == nil {
-		p.json = append(make([]byte, 0, len(p.event.DataFields())), '{')
+	if len(p.json) == 0 {
+		p.json = append(p.json, '{')
 	} else {
 		p.json = append(p.json, ',')
 	}

@@ -1,8 +1,10 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/iteramp/iteramp/amplitude"
@@ -78,7 +80,8 @@ func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, erro
 	if err != nil {
 		return amplitude.Event{}, err
 	}
-	p := r.properties(e, nil)
+	buf := buffers.Get().(*[]byte)
+	p := r.properties(e, (*buf)[:0], nil)
 	out := amplitude.Event{
 		UserID:    user,
 		EventType: eventType,
@@ -87,13 +90,22 @@ func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, erro
 		Platform:  p.platform,
 	}
 	if len(p.json) > 0 {
-		out.EventProperties = json.RawMessage(p.json)
+		out.EventProperties = json.RawMessage(bytes.Clone(p.json))
+	}
+	if *buf = p.json; cap(p.json) <= maxBuffer {
+		buffers.Put(buf)
 	}
 	if r.ClientData && clickedByPerson(e) {
 		out.IP, out.UserAgent = text(e.Field("ip")), text(e.Field("userAgent"))
 	}
 	return out, nil
 }
+
+// buffers are where properties are put together, so that an event holds no more
+// than its own. One that a large webhook made large is not kept.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 2<<10)) }}
+
+const maxBuffer = 64 << 10
 
 func (r Rules) eventType(n webhook.Name) string {
 	if r.EventType == nil {
