@@ -87,15 +87,37 @@ var families = map[webhook.Name]family{
 // twice in one second by one client, or one push message sent to two devices of
 // a user.
 func (r Rules) InsertID(e webhook.Event) string {
+	in := identity{family: familyOf(e)}
+	for key, value := range jsonscan.Members(e.DataFields()) {
+		in.note(jsonscan.Text(key), value)
+	}
+	return r.insertID(e, &in)
+}
+
+// identity is a family and the values that one event has for those of its keys
+// that are fields.
+type identity struct {
+	family family
+	values [8][]byte
+}
+
+// note takes a field if it is of the family. Of equal ones the last counts.
+func (in *identity) note(key, value []byte) {
+	for i, name := range in.family {
+		if string(key) == name {
+			in.values[i] = value
+		}
+	}
+}
+
+func (r Rules) insertID(e webhook.Event, in *identity) string {
 	const version = "itbl1"
 	var buf, scratch [512]byte
 	m := netstring(buf[:0], version)
 	m = netstring(m, e.Name)
-	f := familyOf(e)
-	found := f.find(e)
-	for i, key := range f {
+	for i, key := range in.family {
 		m = netstring(m, key)
-		m = netstring(m, appendIdentity(scratch[:0], e, key, found[i]))
+		m = netstring(m, appendIdentity(scratch[:0], e, key, in.values[i]))
 	}
 	if r.Namespace != "" {
 		m = netstring(m, "namespace")
@@ -136,22 +158,9 @@ func familyOf(e webhook.Event) family {
 	return f
 }
 
-// find returns the values of those keys of f that are fields of e, in one walk.
-func (f family) find(e webhook.Event) (found [8][]byte) {
-	for k, v := range jsonscan.Members(e.DataFields()) {
-		name := jsonscan.Text(k)
-		for i, key := range f {
-			if string(name) == key {
-				found[i] = v
-			}
-		}
-	}
-	return found
-}
-
 // appendIdentity appends the value of one key of a family. Most are the field
-// of that name, which was found.
-func appendIdentity(dst []byte, e webhook.Event, key string, found []byte) []byte {
+// of that name.
+func appendIdentity(dst []byte, e webhook.Event, key string, field []byte) []byte {
 	switch key {
 	case "messageId":
 		return append(dst, e.MessageID...)
@@ -172,7 +181,7 @@ func appendIdentity(dst []byte, e webhook.Event, key string, found []byte) []byt
 	case "body":
 		return append(dst, canonicalBody(e.DataFields())...)
 	}
-	return appendText(dst, found)
+	return appendText(dst, field)
 }
 
 func subject(e webhook.Event) string {

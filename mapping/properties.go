@@ -18,6 +18,7 @@ type properties struct {
 	platform string
 	explain  func(Decision) // nil unless someone wants to know
 
+	identity                        identity // noted on the way
 	userAgentDevice, appPackageName lookup
 }
 
@@ -33,8 +34,11 @@ func (r Rules) properties(e webhook.Event, buf []byte, explain func(Decision)) p
 		p.classes = Campaign | Detail
 	}
 	p.classes &= Campaign | Detail | Personal | Content
-	for key, value := range jsonscan.Members(e.DataFields()) {
-		p.field(key, jsonscan.Text(key), value)
+	p.identity.family = familyOf(e)
+	for raw, value := range jsonscan.Members(e.DataFields()) {
+		key := jsonscan.Text(raw)
+		p.identity.note(key, value)
+		p.field(raw, key, value)
 	}
 	if len(p.json) > 0 {
 		p.json = append(p.json, '}')

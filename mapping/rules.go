@@ -86,7 +86,7 @@ func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, erro
 		UserID:    user,
 		EventType: eventType,
 		Time:      eventTime(e, received),
-		InsertID:  r.InsertID(e),
+		InsertID:  r.insertID(e, &p.identity),
 		Platform:  p.platform,
 	}
 	if len(p.json) > 0 {
