@@ -243,3 +243,18 @@ func unaltered(t *testing.T, in webhook.Event, sent any, r mapping.Rules) {
 		}
 	}
 }
+
+func TestEventsDoNotShareABuffer(t *testing.T) {
+	t.Parallel()
+	var all []string
+	var events []json.RawMessage
+	for i := range 100 {
+		all = append(all, fmt.Sprintf(`{"n":%d}`, i))
+		out, err := mapping.Rules{}.Event(parse(t, `{"userId":"u-1","eventName":"x","dataFields":`+all[i]+`}`), received)
+		require.NoError(t, err)
+		events = append(events, out.EventProperties.(json.RawMessage))
+	}
+	for i, want := range all {
+		require.Equal(t, want, string(events[i]))
+	}
+}
