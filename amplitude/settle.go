@@ -92,8 +92,6 @@ func (b *batch) add(index int, e *Event, maxBytes int) (ok bool, err error) {
 	return true, nil
 }
 
-func (b *batch) reset() { b.json, b.items = b.json[:0], b.items[:0] }
-
 // settling finds out what became of each event of a batch.
 type settling struct {
 	core        *core

@@ -1,10 +1,10 @@
 package webhook
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"strings"
+
+	"github.com/iteramp/iteramp/internal/hook"
 )
 
 // Tokens returns what an Authorization header may stand for, most literal
@@ -53,27 +53,5 @@ func decode64(s string) (string, bool) {
 // one of its [Tokens], or -1. How long it takes does not depend on the secrets'
 // contents, nor on which of them matches.
 func Match(authorization string, secrets ...string) int {
-	return match(authorization, sums(secrets))
-}
-
-// sums hashes the secrets, so that all comparisons are of one length. An empty
-// secret matches nothing, because no token is empty.
-func sums(secrets []string) [][sha256.Size]byte {
-	all := make([][sha256.Size]byte, len(secrets))
-	for i, s := range secrets {
-		all[i] = sha256.Sum256([]byte(s))
-	}
-	return all
-}
-
-func match(authorization string, secrets [][sha256.Size]byte) int {
-	found := -1
-	for _, token := range Tokens(authorization) {
-		sum := sha256.Sum256([]byte(token))
-		for i := len(secrets) - 1; i >= 0; i-- { // the first of equal ones is left
-			same := subtle.ConstantTimeCompare(sum[:], secrets[i][:])
-			found = subtle.ConstantTimeSelect(same, i, found)
-		}
-	}
-	return found
+	return hook.NewSecrets(secrets...).Match(Tokens(authorization))
 }

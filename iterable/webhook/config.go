@@ -6,7 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
-	"strings"
+
+	"github.com/iteramp/iteramp/internal/hook"
 )
 
 // HandlerConfig says whom a Handler believes. Only Secrets are required. It
@@ -25,12 +26,6 @@ type HandlerConfig struct {
 	Logger *slog.Logger
 }
 
-// Bounds of a secret's length. Shorter ones can be guessed over the network.
-const (
-	shortest = 8
-	short    = 16
-)
-
 // check returns all mistakes at once, by field and never by value.
 func (cfg HandlerConfig) check() error {
 	var all []error
@@ -41,15 +36,8 @@ func (cfg HandlerConfig) check() error {
 		mistake("Secrets is empty: anyone could send events")
 	}
 	for i, s := range cfg.Secrets {
-		switch {
-		case s == "":
-			mistake("Secrets[%d] is empty", i)
-		case len(s) < shortest:
-			mistake("Secrets[%d] is shorter than %d bytes", i, shortest)
-		case strings.ContainsFunc(s, isControl):
-			mistake("Secrets[%d] holds a newline or another control character", i)
-		case strings.TrimSpace(s) != s:
-			mistake("Secrets[%d] begins or ends with white space", i) // no header can
+		if err := hook.CheckSecret(s); err != nil {
+			mistake("Secrets[%d] %w", i, err)
 		}
 	}
 	if cfg.MaxBody < 0 {
@@ -58,12 +46,10 @@ func (cfg HandlerConfig) check() error {
 	return errors.Join(all...)
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
 func (cfg HandlerConfig) warn() {
 	for i, s := range cfg.Secrets {
-		if len(s) < short {
-			cfg.Logger.Warn("webhook secret is short", "field", "Secrets["+strconv.Itoa(i)+"]", "recommended_bytes", short)
+		if len(s) < hook.GoodSecret {
+			cfg.Logger.Warn("webhook secret is short", "field", "Secrets["+strconv.Itoa(i)+"]", "recommended_bytes", hook.GoodSecret)
 		}
 	}
 }

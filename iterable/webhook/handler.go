@@ -42,10 +42,10 @@ func NewHandler(cfg HandlerConfig, fn func(context.Context, Event) error) (*Hand
 	}
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.warn()
-	secrets := sums(cfg.Secrets)
+	secrets := hook.NewSecrets(cfg.Secrets...)
 	return &Handler{
 		take:  fn,
-		match: func(authorization string) int { return match(authorization, secrets) },
+		match: func(authorization string) int { return secrets.Match(Tokens(authorization)) },
 		max:   cmp.Or(cfg.MaxBody, hook.DefaultMaxBody),
 		log:   cfg.Logger,
 	}, nil

@@ -1,0 +1,161 @@
+package amplitude_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/iteramp/iteramp/amplitude"
+)
+
+// sink answers every upload as accepted. It counts events without decoding, so
+// that it costs both sides of a comparison the same little.
+func sink(b *testing.B) (*httptest.Server, *atomic.Int64) {
+	var events atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		n := bytes.Count(body, []byte(`"event_type":`))
+		events.Add(int64(n))
+		fmt.Fprintf(w, `{"code":200,"events_ingested":%d,"payload_size_bytes":%d,"server_upload_time":1}`, n, len(body))
+	}))
+	b.Cleanup(srv.Close)
+	return srv, &events
+}
+
+func smallEvents(n int) []amplitude.Event {
+	at := time.UnixMilli(1767225600123)
+	events := make([]amplitude.Event, n)
+	for i := range events {
+		events[i] = amplitude.Event{
+			UserID: fmt.Sprintf("user-%d", i%5000), EventType: "Page Viewed", Time: at, InsertID: fmt.Sprintf("insert-%d", i),
+			EventProperties: json.RawMessage(`{"page":"/pricing","referrer":"https://example.com/","position":3,"variant":"b"}`),
+		}
+	}
+	return events
+}
+
+// BenchmarkUploader sends 200,000 small events to a sink on loopback; an
+// operation is all of them. The floor is what one would write by hand: batches
+// made ready, encoding/json, net/http, four requests at a time.
+func BenchmarkUploader(b *testing.B) {
+	const n = 200_000
+	events := smallEvents(n)
+	b.Run("iteramp", func(b *testing.B) {
+		srv, got := sink(b)
+		client, err := amplitude.NewClient(amplitude.Config{APIKey: "key", BaseURL: srv.URL, DisableCompression: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			got.Store(0)
+			up, err := amplitude.NewUploader(client, amplitude.UploaderConfig{OnResult: func(r amplitude.Result) {
+				if r.Err != nil {
+					b.Error(r.Err)
+				}
+			}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for i := range events {
+				if err := up.Add(context.Background(), events[i]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := up.Close(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+			if got.Load() != n {
+				b.Fatalf("%d events arrived", got.Load())
+			}
+		}
+		perEvent(b, n)
+	})
+	b.Run("floor=nethttp", func(b *testing.B) {
+		srv, got := sink(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			got.Store(0)
+			if err := byHand(srv, events); err != nil {
+				b.Fatal(err)
+			}
+			if got.Load() != n {
+				b.Fatalf("%d events arrived", got.Load())
+			}
+		}
+		perEvent(b, n)
+	})
+}
+
+func perEvent(b *testing.B, n int) {
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// wireEvent is the event as encoding/json alone would send it.
+type wireEvent struct {
+	UserID          string          `json:"user_id"`
+	EventType       string          `json:"event_type"`
+	Time            int64           `json:"time"`
+	InsertID        string          `json:"insert_id"`
+	EventProperties json.RawMessage `json:"event_properties"`
+}
+
+func byHand(srv *httptest.Server, events []amplitude.Event) error {
+	const size, parallel = 1000, 4
+	batches := make(chan []amplitude.Event)
+	failed := make(chan error, parallel)
+	for range parallel {
+		go func() {
+			var err error
+			for batch := range batches {
+				if e := postBatch(srv, batch); e != nil {
+					err = e
+				}
+			}
+			failed <- err
+		}()
+	}
+	for len(events) > 0 {
+		batches <- events[:size]
+		events = events[size:]
+	}
+	close(batches)
+	for range parallel {
+		if err := <-failed; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func postBatch(srv *httptest.Server, batch []amplitude.Event) error {
+	wire := make([]wireEvent, len(batch))
+	for i, e := range batch {
+		wire[i] = wireEvent{e.UserID, e.EventType, e.Time.UnixMilli(), e.InsertID, e.EventProperties.(json.RawMessage)}
+	}
+	body, err := json.Marshal(struct {
+		APIKey string      `json:"api_key"`
+		Events []wireEvent `json:"events"`
+	}{"key", wire})
+	if err != nil {
+		return err
+	}
+	resp, err := srv.Client().Post(srv.URL+"/2/httpapi", "application/json", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
