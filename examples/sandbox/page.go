@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"slices"
+
+	"github.com/iteramp/iteramp"
+	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+)
+
+//go:embed page.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// view is what the page shows.
+type view struct {
+	Stats      iteramp.RelayStats
+	Skipped    map[string]int64      // Stats.Skipped by label; a Skip itself prints as an error
+	Outcomes   []seen                // newest first
+	Ingested   int                   // events in all
+	Duplicates int                   // events that Amplitude ignored as repeats
+	Events     []amplitudetest.Event // the last ones, newest first
+}
+
+func (box *sandbox) page(w http.ResponseWriter, r *http.Request) {
+	events := box.fake.Events()
+	last := events[max(0, len(events)-kept):]
+	slices.Reverse(last)
+	stats := box.relay.Stats()
+	skipped := make(map[string]int64)
+	for skip, n := range stats.Skipped {
+		skipped[string(skip)] = n
+	}
+	var b bytes.Buffer // so that a failure is not half a page
+	err := pageTemplate.Execute(&b, view{
+		Stats:      stats,
+		Skipped:    skipped,
+		Outcomes:   box.recent.newestFirst(),
+		Ingested:   len(events),
+		Duplicates: box.fake.Duplicates(),
+		Events:     last,
+	})
+	if err != nil {
+		box.logger.ErrorContext(r.Context(), "page", "error", err)
+		http.Error(w, "the page failed, see the log", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = b.WriteTo(w) // fails only if the reader has gone
+}
