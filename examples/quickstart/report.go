@@ -109,17 +109,12 @@ func why(s mapping.Skip) string {
 // report prints what became of the examples and returns the exit code.
 func report(w io.Writer, out outcome) int {
 	t := newTally(out)
+	amplitude, source := "a fake Amplitude, by HTTP on\nthis machine. Nothing left it", "read back through Amplitude's export API"
 	if out.live {
-		fmt.Fprintf(w, "%d Iterable webhooks went to a relay, its events to Amplitude.\n", len(out.results))
-	} else {
-		fmt.Fprintf(w, "%d Iterable webhooks went to a relay, its events to a fake Amplitude, by HTTP on\n"+
-			"this machine. Nothing left it.\n", len(out.results))
+		amplitude, source = "Amplitude", "as Amplitude answered"
 	}
+	fmt.Fprintf(w, "%d Iterable webhooks went to a relay, its events to %s.\n", len(out.results), amplitude)
 	printExample(w, out)
-	source := "read back through Amplitude's export API"
-	if out.live {
-		source = "as Amplitude answered"
-	}
 	fmt.Fprintf(w, "\nARRIVED: %d events, %s\n\n", t.events, source)
 	printTypes(w, t.types)
 	printGroups(w, "CAME AGAIN: %d webhooks; same insert_id, so Amplitude counts them once", t.repeats, t.repeated)
