@@ -113,7 +113,7 @@ func TestLiveFailsIfAmplitudeRefusesTheKey(t *testing.T) {
 	t.Cleanup(server.Close)
 	code, stdout, _ := quickstart(t, env{"AMPLITUDE_API_KEY": "live-key"}, "", "-live", "-base-url", server.URL)
 	require.Equal(t, 1, code)
-	require.Contains(t, stdout, "NOT DELIVERED: 87 webhooks\n\n  503 failed: refused")
+	require.Contains(t, stdout, "NOT DELIVERED: 87 webhooks\n\n  503: amplitude: POST /2/httpapi: 400: Invalid API key")
 	require.Contains(t, stdout, "NOT as expected: 78 arrived")
 	require.NotContains(t, stdout, "live-key")
 }

@@ -65,7 +65,7 @@ func newTally(out outcome) tally {
 			t.skips = add(t.skips, why(mapping.Skip(o.Reason)), r.file)
 		case o.Fate != iteramp.Delivered:
 			t.failed++
-			t.others = add(t.others, fmt.Sprintf("%d %s: %s", r.status, o.Fate, o.Reason), r.file)
+			t.others = add(t.others, fmt.Sprintf("%d: %v", r.status, o.Err), r.file)
 		case first[o.InsertID] != "":
 			t.repeats++
 			t.repeated = add(t.repeated, first[o.InsertID]+" also came as", r.file)
