@@ -70,7 +70,7 @@ func read(file string, stdin io.Reader) ([]byte, error) {
 func printEvent(w io.Writer, in webhook.Event, event amplitude.Event) {
 	when := event.Time.Format(time.RFC3339Nano)
 	if in.CreatedAt.IsZero() {
-		when = "when the webhook arrives: it has no createdAt"
+		when = "when the webhook arrives: it has no readable createdAt"
 	}
 	fmt.Fprintf(w, "%s would be sent as\n\n", printable(string(in.Name)))
 	for _, field := range [][2]string{
