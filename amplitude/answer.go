@@ -74,12 +74,12 @@ func (a *answer) verdicts(items []item) (named []verdict, any bool) {
 		set(i, ReasonSilenced, "the device is silenced")
 	}
 	for i, it := range items {
-		switch user, device := it.event.UserID, it.event.DeviceID; {
-		case a.SilencedDevices.has(device):
+		switch {
+		case a.SilencedDevices.has(it.device):
 			set(i, ReasonSilenced, "the device is silenced")
-		case a.QuotaUsers.has(user), a.QuotaDevices.has(device):
+		case a.QuotaUsers.has(it.user), a.QuotaDevices.has(it.device):
 			set(i, ReasonQuota, "the daily quota is used up")
-		case a.ThrottledUsers.has(user), a.ThrottledDevices.has(device):
+		case a.ThrottledUsers.has(it.user), a.ThrottledDevices.has(it.device):
 			set(i, ReasonThrottled, tooMany)
 		}
 	}
@@ -100,11 +100,11 @@ func spreadThrottling(named []verdict, items []item) {
 	throttled := make(map[string]bool)
 	for i, it := range items {
 		if named[i].reason == ReasonThrottled {
-			throttled[key(it.event)] = true
+			throttled[it.key()] = true
 		}
 	}
 	for i, it := range items {
-		if named[i].reason == "" && throttled[key(it.event)] {
+		if named[i].reason == "" && throttled[it.key()] {
 			named[i] = verdict{ReasonThrottled, tooMany}
 		}
 	}

@@ -11,14 +11,10 @@ import (
 )
 
 func fiveItems() []item {
-	events := []Event{
-		{UserID: "user-0", DeviceID: "dev-0"}, {UserID: "user-1"}, {UserID: "user-2"}, {DeviceID: "dev-3"}, {UserID: "user-1"},
+	return []item{
+		{index: 10, user: "user-0", device: "dev-0"}, {index: 11, user: "user-1"}, {index: 12, user: "user-2"},
+		{index: 13, device: "dev-3"}, {index: 14, user: "user-1"},
 	}
-	items := make([]item, len(events))
-	for i := range events {
-		items[i] = item{index: 10 + i, event: &events[i]}
-	}
-	return items
 }
 
 func TestEveryAnswerHasAnOutcome(t *testing.T) {

@@ -33,12 +33,20 @@ func sink(b *testing.B) (*httptest.Server, *atomic.Int64) {
 	return srv, &events
 }
 
-func smallEvents(n int) []amplitude.Event {
-	at := time.UnixMilli(1767225600123)
-	events := make([]amplitude.Event, n)
+// smallEvent is an event as encoding/json alone would send it.
+type smallEvent struct {
+	UserID          string          `json:"user_id"`
+	EventType       string          `json:"event_type"`
+	Time            int64           `json:"time"`
+	InsertID        string          `json:"insert_id"`
+	EventProperties json.RawMessage `json:"event_properties"`
+}
+
+func smallEvents(n int) []smallEvent {
+	events := make([]smallEvent, n)
 	for i := range events {
-		events[i] = amplitude.Event{
-			UserID: fmt.Sprintf("user-%d", i%5000), EventType: "Page Viewed", Time: at, InsertID: fmt.Sprintf("insert-%d", i),
+		events[i] = smallEvent{
+			UserID: fmt.Sprintf("user-%d", i%5000), EventType: "Page Viewed", Time: 1767225600123, InsertID: fmt.Sprintf("insert-%d", i),
 			EventProperties: json.RawMessage(`{"page":"/pricing","referrer":"https://example.com/","position":3,"variant":"b"}`),
 		}
 	}
@@ -57,23 +65,27 @@ func BenchmarkUploader(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		up, err := amplitude.NewUploader(client, amplitude.UploaderConfig{OnResult: func(r amplitude.Result) {
+			if r.Err != nil {
+				b.Error(r.Err)
+			}
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
 		b.ReportAllocs()
 		for b.Loop() {
 			got.Store(0)
-			up, err := amplitude.NewUploader(client, amplitude.UploaderConfig{OnResult: func(r amplitude.Result) {
-				if r.Err != nil {
-					b.Error(r.Err)
-				}
-			}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for i := range events {
-				if err := up.Add(context.Background(), events[i]); err != nil {
+			for _, e := range events {
+				err := up.Add(context.Background(), amplitude.Event{
+					UserID: e.UserID, EventType: e.EventType, Time: time.UnixMilli(e.Time), InsertID: e.InsertID,
+					EventProperties: e.EventProperties,
+				})
+				if err != nil {
 					b.Fatal(err)
 				}
 			}
-			if err := up.Close(context.Background()); err != nil {
+			if err := up.Flush(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 			if got.Load() != n {
@@ -81,6 +93,9 @@ func BenchmarkUploader(b *testing.B) {
 			}
 		}
 		perEvent(b, n)
+		if err := up.Close(context.Background()); err != nil {
+			b.Fatal(err)
+		}
 	})
 	b.Run("floor=nethttp", func(b *testing.B) {
 		srv, got := sink(b)
@@ -102,18 +117,9 @@ func perEvent(b *testing.B, n int) {
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// wireEvent is the event as encoding/json alone would send it.
-type wireEvent struct {
-	UserID          string          `json:"user_id"`
-	EventType       string          `json:"event_type"`
-	Time            int64           `json:"time"`
-	InsertID        string          `json:"insert_id"`
-	EventProperties json.RawMessage `json:"event_properties"`
-}
-
-func byHand(srv *httptest.Server, events []amplitude.Event) error {
+func byHand(srv *httptest.Server, events []smallEvent) error {
 	const size, parallel = 1000, 4
-	batches := make(chan []amplitude.Event)
+	batches := make(chan []smallEvent)
 	failed := make(chan error, parallel)
 	for range parallel {
 		go func() {
@@ -139,15 +145,11 @@ func byHand(srv *httptest.Server, events []amplitude.Event) error {
 	return nil
 }
 
-func postBatch(srv *httptest.Server, batch []amplitude.Event) error {
-	wire := make([]wireEvent, len(batch))
-	for i, e := range batch {
-		wire[i] = wireEvent{e.UserID, e.EventType, e.Time.UnixMilli(), e.InsertID, e.EventProperties.(json.RawMessage)}
-	}
+func postBatch(srv *httptest.Server, batch []smallEvent) error {
 	body, err := json.Marshal(struct {
-		APIKey string      `json:"api_key"`
-		Events []wireEvent `json:"events"`
-	}{"key", wire})
+		APIKey string       `json:"api_key"`
+		Events []smallEvent `json:"events"`
+	}{"key", batch})
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ func (u *upload) fate(it item, reason Reason, err error) {
 	switch reason {
 	case "":
 	case ReasonThrottled:
-		u.throttled[key(it.event)] = true
+		u.throttled[it.key()] = true
 		u.later = append(u.later, it.index)
 		u.lastErr = err
 	default:

@@ -1,6 +1,7 @@
 package amplitude
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -65,10 +66,13 @@ func (c *ceiling) raise() {
 
 // item is one event of a batch.
 type item struct {
-	index    int // in the caller's slice
-	event    *Event
-	from, to int // its JSON in the batch
+	index        int // in the caller's slice
+	user, device string
+	from, to     int // its JSON in the batch
 }
+
+// key is what Amplitude throttles an event by.
+func (it item) key() string { return cmp.Or(it.user, it.device) }
 
 // batch is a run of encoded events. A request for some of them is put together
 // from their bytes, so nothing is encoded twice.
@@ -88,7 +92,7 @@ func (b *batch) add(index int, e *Event, maxBytes int) (ok bool, err error) {
 		b.json = b.json[:from]
 		return false, nil
 	}
-	b.items = append(b.items, item{index, e, from, len(b.json)})
+	b.items = append(b.items, item{index, e.UserID, e.DeviceID, from, len(b.json)})
 	return true, nil
 }
 
@@ -266,7 +270,7 @@ func (s *settling) body(b *batch, part []item) []byte {
 func private(part []item) []string {
 	list := make([]string, 0, 2*len(part))
 	for _, it := range part {
-		list = append(list, it.event.UserID, it.event.DeviceID)
+		list = append(list, it.user, it.device)
 	}
 	return list
 }

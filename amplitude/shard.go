@@ -22,21 +22,39 @@ type shard struct {
 	since  time.Time // when the first event came in
 	hasten bool      // a Flush or Close waits
 
-	lanes map[string]*lane // of throttled users, by key; the worker's own
+	// The worker's own:
+	lanes   map[string]*lane // of throttled users, by key
+	epoch   int
+	settled int // events of the epoch that are settled and still counted as held
 }
 
-// buffer holds encoded events in their order.
+// buffer holds encoded events in their order. What the way to Amplitude needs of
+// an event lies apart from the event itself, which is large and is only handed
+// back.
 type buffer struct {
 	json   []byte
-	events []queued
+	items  []item
+	states []state
+	events []Event
 }
 
-type queued struct {
-	event     Event
-	from, to  int
+type state struct {
 	epoch     int
 	settled   bool
 	ambiguous time.Time // of the first attempt that may have stored it
+}
+
+func (b *buffer) add(json []byte, from int, e *Event, st state) {
+	b.json = json
+	b.items = append(b.items, item{len(b.items), e.UserID, e.DeviceID, from, len(json)})
+	b.states = append(b.states, st)
+	b.events = append(b.events, *e)
+}
+
+func (b *buffer) reset() {
+	clear(b.items) // lets go of the caller's strings and properties
+	clear(b.events)
+	b.json, b.items, b.states, b.events = b.json[:0], b.items[:0], b.states[:0], b.events[:0]
 }
 
 // lane holds the events of a throttled user until the user's pause is over. It
@@ -58,6 +76,25 @@ func newShard(u *Uploader) *shard {
 	return &shard{u: u, wake: make(chan struct{}, 1), in: new(buffer), lanes: make(map[string]*lane)}
 }
 
+// settle is the end of an event. Room is given back for many at a time.
+func (s *shard) settle(b *buffer, it item, reason Reason, err error) {
+	st := &b.states[it.index]
+	st.settled = true
+	s.u.tell(&b.events[it.index], reason, err)
+	if st.epoch != s.epoch {
+		s.release()
+		s.epoch = st.epoch
+	}
+	s.settled++
+}
+
+func (s *shard) release() {
+	if s.settled > 0 {
+		s.u.leave(s.epoch, s.settled)
+		s.settled = 0
+	}
+}
+
 func (s *shard) put(e *Event, epoch int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,8 +103,7 @@ func (s *shard) put(e *Event, epoch int) error {
 	if err != nil {
 		return fmt.Errorf("amplitude: invalid event: %w", err)
 	}
-	s.in.json = json
-	s.in.events = append(s.in.events, queued{event: *e, from: from, to: len(json), epoch: epoch})
+	s.in.add(json, from, e, state{epoch: epoch})
 	if len(s.in.events) == 1 {
 		s.since = time.Now()
 	}
@@ -104,7 +140,7 @@ func (s *shard) run() {
 	for {
 		out = s.swap(out)
 		if len(out.events) > 0 {
-			s.deliver(out, out.items())
+			s.deliver(out, out.items)
 			out.reset()
 		}
 		s.sendLanes()
@@ -158,20 +194,6 @@ func (s *shard) idle() time.Duration {
 	return max(0, next)
 }
 
-func (b *buffer) items() []item {
-	items := make([]item, len(b.events))
-	for i := range b.events {
-		q := &b.events[i]
-		items[i] = item{i, &q.event, q.from, q.to}
-	}
-	return items
-}
-
-func (b *buffer) reset() {
-	clear(b.events) // lets go of the caller's properties
-	b.json, b.events = b.json[:0], b.events[:0]
-}
-
 // deliver settles events of a buffer in requests of the endpoint's size, or
 // moves them to a lane.
 func (s *shard) deliver(b *buffer, items []item) {
@@ -180,6 +202,7 @@ func (s *shard) deliver(b *buffer, items []item) {
 		n := fit(items, s.u.endpoint.room())
 		s.insist(b, items[:n])
 		items = items[n:]
+		s.release()
 	}
 }
 
@@ -197,24 +220,22 @@ func fit(items []item, room int) int {
 
 // park moves the event of a throttled user to the user's lane.
 func (s *shard) park(b *buffer, it item) bool {
-	l := s.lanes[key(it.event)]
+	l := s.lanes[it.key()]
 	if l == nil {
 		return false
 	}
 	if len(l.events) >= max(1, s.u.cfg.MaxEvents/4) {
-		s.u.result(&b.events[it.index], ReasonThrottled, l.err)
+		s.settle(b, it, ReasonThrottled, l.err)
 		return true
 	}
-	l.add(b, it)
+	l.copy(b, it)
 	return true
 }
 
-func (l *lane) add(b *buffer, it item) {
-	q := b.events[it.index]
-	from := len(l.json)
-	l.json = append(l.json, b.json[q.from:q.to]...)
-	q.from, q.to = from, len(l.json)
-	l.events = append(l.events, q)
+// copy adds an event of another buffer.
+func (b *buffer) copy(from *buffer, it item) {
+	at := len(b.json)
+	b.add(append(b.json, from.json[it.from:it.to]...), at, &from.events[it.index], from.states[it.index])
 }
 
 // insist sends events until each is settled or throttled. What failed as a
@@ -239,18 +260,18 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 	var reason Reason
 	settling := settling{core: s.u.core, endpoint: s.u.endpoint, minIDLength: s.u.cfg.MinIDLength}
 	settling.fate = func(it item, r Reason, err error) {
-		q := &b.events[it.index]
+		st := &b.states[it.index]
 		switch {
 		case r == "" || r.Permanent() || r == ReasonQuota:
-			s.u.result(q, r, err)
+			s.settle(b, it, r, err)
 		case r == ReasonThrottled:
 			s.throttle(b, it, err)
 		default:
-			if r == ReasonAmbiguous && q.ambiguous.IsZero() {
-				q.ambiguous = time.Now()
+			if r == ReasonAmbiguous && st.ambiguous.IsZero() {
+				st.ambiguous = time.Now()
 			}
-			if !q.ambiguous.IsZero() && time.Since(q.ambiguous) > dedupWindow {
-				s.u.result(q, ReasonAmbiguous, err) // sent again it would count twice
+			if !st.ambiguous.IsZero() && time.Since(st.ambiguous) > dedupWindow {
+				s.settle(b, it, ReasonAmbiguous, err) // sent again it would count twice
 				return
 			}
 			again = append(again, it)
@@ -273,26 +294,25 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 
 // throttle opens the lane of a user, or makes its portions smaller.
 func (s *shard) throttle(b *buffer, it item, err error) {
-	k := key(it.event)
-	l := s.lanes[k]
+	l := s.lanes[it.key()]
 	if l == nil {
 		l = &lane{portion: firstPortion}
-		s.lanes[k] = l
+		s.lanes[it.key()] = l
 	}
 	l.err = err
 	l.due = time.Now().Add(throttlePause)
 	if b != &l.buffer {
-		l.add(b, it)
+		l.copy(b, it)
 	}
 }
 
 func (s *shard) giveUp(b *buffer, items []item, reason Reason, err error) {
 	for _, it := range items {
-		q := &b.events[it.index]
-		if !q.ambiguous.IsZero() {
-			reason = ReasonAmbiguous
+		r := reason
+		if !b.states[it.index].ambiguous.IsZero() {
+			r = ReasonAmbiguous
 		}
-		s.u.result(q, reason, err)
+		s.settle(b, it, r, err)
 	}
 }
 
@@ -304,18 +324,18 @@ func (s *shard) sendLanes() {
 			s.sendPortion(l)
 		}
 		if s.u.ctx.Err() != nil {
-			s.giveUp(&l.buffer, l.items(), ReasonThrottled, l.err)
-			l.events = nil
+			s.giveUp(&l.buffer, l.items, ReasonThrottled, l.err)
+			l.reset()
 		}
 		if len(l.events) == 0 {
 			delete(s.lanes, k)
 		}
+		s.release()
 	}
 }
 
 func (s *shard) sendPortion(l *lane) {
-	items := l.items()
-	items = items[:min(l.portion, fit(items, s.u.endpoint.room()))]
+	items := l.items[:min(l.portion, fit(l.items, s.u.endpoint.room()))]
 	due := l.due
 	s.insist(&l.buffer, items)
 	if l.due != due {
@@ -328,9 +348,9 @@ func (s *shard) sendPortion(l *lane) {
 func (l *lane) compact() {
 	old := l.buffer
 	l.buffer = buffer{}
-	for i := range old.events {
-		if q := &old.events[i]; !q.settled {
-			l.add(&old, item{i, &q.event, q.from, q.to})
+	for i, it := range old.items {
+		if !old.states[i].settled {
+			l.copy(&old, it)
 		}
 	}
 }

@@ -64,17 +64,18 @@ type Uploader struct {
 	shards   []*shard
 	seed     maphash.Seed
 
-	slots  chan struct{} // one for each event held
 	closed chan struct{}
 	ctx    context.Context // ends when Close runs out of time
 	abort  context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu          sync.Mutex
-	closing     bool
-	epoch       int
-	outstanding map[int]int // events by the epoch they were added in
-	settled     chan struct{}
+	mu      sync.Mutex
+	closing bool
+	held    int
+	room    chan struct{} // closed when one who waits for room may look again
+	epochs  []int         // events held, by the Flush they came before
+	first   int           // the number of epochs[0]
+	settled chan struct{} // closed when an epoch is over
 }
 
 // uploads under way at a time, each with users of its own.
@@ -88,13 +89,12 @@ func NewUploader(c *Client, cfg UploaderConfig) (*Uploader, error) {
 	cfg.MaxEvents = cmp.Or(cfg.MaxEvents, 10_000)
 	cfg.MaxDelay = cmp.Or(cfg.MaxDelay, time.Second)
 	u := &Uploader{
-		core:        c.core,
-		cfg:         cfg,
-		endpoint:    httpV2,
-		seed:        maphash.MakeSeed(),
-		slots:       make(chan struct{}, cfg.MaxEvents),
-		closed:      make(chan struct{}),
-		outstanding: make(map[int]int),
+		core:     c.core,
+		cfg:      cfg,
+		endpoint: httpV2,
+		seed:     maphash.MakeSeed(),
+		closed:   make(chan struct{}),
+		epochs:   make([]int, 1),
 	}
 	if cfg.Batch {
 		u.endpoint = batchUpload
@@ -138,14 +138,19 @@ func (u *Uploader) Add(ctx context.Context, e Event) error {
 	if err := u.check(&e); err != nil {
 		return err
 	}
-	select {
-	case u.slots <- struct{}{}:
-	case <-u.closed:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		epoch, room, err := u.enter()
+		if room == nil {
+			return u.put(&e, epoch, err)
+		}
+		select {
+		case <-room:
+		case <-u.closed:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	return u.put(&e)
 }
 
 // TryAdd is Add without the wait: [ErrFull].
@@ -153,22 +158,16 @@ func (u *Uploader) TryAdd(e Event) error {
 	if err := u.check(&e); err != nil {
 		return err
 	}
-	select {
-	case u.slots <- struct{}{}:
-		return u.put(&e)
-	default:
+	epoch, room, err := u.enter()
+	if room != nil {
 		return ErrFull
 	}
+	return u.put(&e, epoch, err)
 }
 
 func (u *Uploader) check(e *Event) error {
 	if u.core == nil {
 		return errors.New("amplitude: the Uploader was not made by NewUploader")
-	}
-	select {
-	case <-u.closed:
-		return ErrClosed
-	default:
 	}
 	if err := checkEvent(e, u.cfg.MinIDLength); err != nil {
 		return fmt.Errorf("amplitude: invalid event: %w", err)
@@ -176,21 +175,18 @@ func (u *Uploader) check(e *Event) error {
 	return nil
 }
 
-func (u *Uploader) put(e *Event) error {
+func (u *Uploader) put(e *Event, epoch int, err error) error {
+	if err != nil {
+		return err
+	}
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
 	if e.InsertID == "" {
 		e.InsertID = rand.Text()
 	}
-	epoch, err := u.enter()
-	if err == nil {
-		if err = u.shardOf(e).put(e, epoch); err != nil {
-			u.leave(epoch)
-		}
-	}
-	if err != nil {
-		<-u.slots
+	if err = u.shardOf(e).put(e, epoch); err != nil {
+		u.leave(epoch, 1)
 	}
 	return err
 }
@@ -199,29 +195,42 @@ func (u *Uploader) shardOf(e *Event) *shard {
 	return u.shards[maphash.String(u.seed, key(e))%shardCount]
 }
 
-// enter counts an event in, unless Close was first.
-func (u *Uploader) enter() (epoch int, err error) {
+// enter counts an event in, unless Close was first. If there is no room, it
+// returns what to wait for before trying again.
+func (u *Uploader) enter() (epoch int, room <-chan struct{}, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closing {
-		return 0, ErrClosed
+		return 0, nil, ErrClosed
 	}
-	u.outstanding[u.epoch]++
-	return u.epoch, nil
+	if u.held >= u.cfg.MaxEvents {
+		if u.room == nil {
+			u.room = make(chan struct{})
+		}
+		return 0, u.room, nil
+	}
+	u.held++
+	u.epochs[len(u.epochs)-1]++
+	return u.first + len(u.epochs) - 1, nil, nil
 }
 
-// leave counts an event out.
-func (u *Uploader) leave(epoch int) {
+// leave counts n events of an epoch out.
+func (u *Uploader) leave(epoch, n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.outstanding[epoch]--
-	if u.outstanding[epoch] > 0 {
-		return
+	u.held -= n
+	if u.room != nil {
+		close(u.room)
+		u.room = nil
 	}
-	delete(u.outstanding, epoch)
-	if u.settled != nil {
+	i := epoch - u.first
+	u.epochs[i] -= n
+	if u.epochs[i] == 0 && u.settled != nil {
 		close(u.settled)
 		u.settled = nil
+	}
+	for len(u.epochs) > 1 && u.epochs[0] == 0 {
+		u.epochs, u.first = u.epochs[1:], u.first+1
 	}
 }
 
@@ -232,35 +241,41 @@ func (u *Uploader) Flush(ctx context.Context) error {
 		return nil
 	}
 	u.mu.Lock()
-	upTo := u.epoch
-	u.epoch++
+	upTo := u.first + len(u.epochs) - 1
+	u.epochs = append(u.epochs, 0)
 	u.mu.Unlock()
 	return u.settle(ctx, upTo)
+}
+
+// over says whether all events up to an epoch are settled, else what to wait
+// for before asking again.
+func (u *Uploader) over(upTo int) (ok bool, wait <-chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	open := 0
+	for i, n := range u.epochs {
+		if u.first+i <= upTo {
+			open += n
+		}
+	}
+	if u.settled == nil {
+		u.settled = make(chan struct{})
+	}
+	return open == 0, u.settled
 }
 
 // settle hurries the shards and waits for the events of all epochs up to one.
 func (u *Uploader) settle(ctx context.Context, upTo int) error {
 	for {
-		u.mu.Lock()
-		open := 0
-		for epoch := range u.outstanding {
-			if epoch <= upTo {
-				open++
-			}
-		}
-		if u.settled == nil {
-			u.settled = make(chan struct{})
-		}
-		settled := u.settled
-		u.mu.Unlock()
-		if open == 0 {
+		ok, wait := u.over(upTo)
+		if ok {
 			return nil
 		}
 		for _, s := range u.shards {
 			s.hurry()
 		}
 		select {
-		case <-settled:
+		case <-wait:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -279,7 +294,7 @@ func (u *Uploader) Close(ctx context.Context) error {
 		u.closing = true
 		close(u.closed)
 	}
-	upTo := u.epoch
+	upTo := u.first + len(u.epochs) - 1
 	u.mu.Unlock()
 	err := u.settle(ctx, upTo)
 	u.abort()
@@ -287,17 +302,14 @@ func (u *Uploader) Close(ctx context.Context) error {
 	return err
 }
 
-// result hands an event back.
-func (u *Uploader) result(q *queued, reason Reason, err error) {
-	q.settled = true
+// tell hands an event back.
+func (u *Uploader) tell(e *Event, reason Reason, err error) {
 	if u.cfg.OnResult != nil {
-		u.cfg.OnResult(Result{Event: q.event, Reason: reason, Err: err})
+		u.cfg.OnResult(Result{Event: *e, Reason: reason, Err: err})
 	} else if err != nil && u.core.rest.Log != nil {
 		u.core.rest.Log.LogAttrs(u.ctx, slog.LevelWarn, "event not delivered",
 			slog.String("reason", string(reason)), slog.Any("error", err))
 	}
-	<-u.slots
-	u.leave(q.epoch)
 }
 
 // pauseOf is how long a failure of everything asks to be left alone.

@@ -324,7 +324,7 @@ var errTooLarge = errors.New("the body is larger than expected")
 // would allocate a multiple of a large body. io.ReadFull would hide whether it
 // met the end of the body or a body cut short.
 func readUpTo(r io.Reader, limit int) ([]byte, error) {
-	body := make([]byte, 0, min(32<<10, limit+1))
+	body := make([]byte, 0, min(1<<10, limit+1))
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
