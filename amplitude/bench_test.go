@@ -59,43 +59,13 @@ func smallEvents(n int) []smallEvent {
 func BenchmarkUploader(b *testing.B) {
 	const n = 200_000
 	events := smallEvents(n)
-	b.Run("iteramp", func(b *testing.B) {
-		srv, got := sink(b)
-		client, err := amplitude.NewClient(amplitude.Config{APIKey: "key", BaseURL: srv.URL, DisableCompression: true})
-		if err != nil {
-			b.Fatal(err)
-		}
-		up, err := amplitude.NewUploader(client, amplitude.UploaderConfig{OnResult: func(r amplitude.Result) {
+	b.Run("iteramp", func(b *testing.B) { upload(b, events, amplitude.UploaderConfig{}) })
+	b.Run("iteramp+OnResult", func(b *testing.B) {
+		upload(b, events, amplitude.UploaderConfig{OnResult: func(r amplitude.Result) {
 			if r.Err != nil {
 				b.Error(r.Err)
 			}
 		}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportAllocs()
-		for b.Loop() {
-			got.Store(0)
-			for _, e := range events {
-				err := up.Add(context.Background(), amplitude.Event{
-					UserID: e.UserID, EventType: e.EventType, Time: time.UnixMilli(e.Time), InsertID: e.InsertID,
-					EventProperties: e.EventProperties,
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			if err := up.Flush(context.Background()); err != nil {
-				b.Fatal(err)
-			}
-			if got.Load() != n {
-				b.Fatalf("%d events arrived", got.Load())
-			}
-		}
-		perEvent(b, n)
-		if err := up.Close(context.Background()); err != nil {
-			b.Fatal(err)
-		}
 	})
 	b.Run("floor=nethttp", func(b *testing.B) {
 		srv, got := sink(b)
@@ -111,6 +81,41 @@ func BenchmarkUploader(b *testing.B) {
 		}
 		perEvent(b, n)
 	})
+}
+
+func upload(b *testing.B, events []smallEvent, cfg amplitude.UploaderConfig) {
+	srv, got := sink(b)
+	client, err := amplitude.NewClient(amplitude.Config{APIKey: "key", BaseURL: srv.URL, DisableCompression: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	up, err := amplitude.NewUploader(client, cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		got.Store(0)
+		for _, e := range events {
+			err := up.Add(context.Background(), amplitude.Event{
+				UserID: e.UserID, EventType: e.EventType, Time: time.UnixMilli(e.Time), InsertID: e.InsertID,
+				EventProperties: e.EventProperties,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := up.Flush(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		if int(got.Load()) != len(events) {
+			b.Fatalf("%d events arrived", got.Load())
+		}
+	}
+	perEvent(b, len(events))
+	if err := up.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func perEvent(b *testing.B, n int) {

@@ -29,13 +29,13 @@ type shard struct {
 }
 
 // buffer holds encoded events in their order. What the way to Amplitude needs of
-// an event lies apart from the event itself, which is large and is only handed
-// back.
+// an event lies apart from the event itself, which is large, and is kept only to
+// be handed back to OnResult.
 type buffer struct {
 	json   []byte
 	items  []item
 	states []state
-	events []Event
+	events []Event // empty without an OnResult
 }
 
 type state struct {
@@ -44,11 +44,11 @@ type state struct {
 	ambiguous time.Time // of the first attempt that may have stored it
 }
 
-func (b *buffer) add(json []byte, from int, e *Event, st state) {
+func (b *buffer) add(json []byte, it item, st state) {
+	it.index, it.to = len(b.items), len(json)
 	b.json = json
-	b.items = append(b.items, item{len(b.items), e.UserID, e.DeviceID, from, len(json)})
+	b.items = append(b.items, it)
 	b.states = append(b.states, st)
-	b.events = append(b.events, *e)
 }
 
 func (b *buffer) reset() {
@@ -80,7 +80,11 @@ func newShard(u *Uploader) *shard {
 func (s *shard) settle(b *buffer, it item, reason Reason, err error) {
 	st := &b.states[it.index]
 	st.settled = true
-	s.u.tell(&b.events[it.index], reason, err)
+	if len(b.events) > 0 {
+		s.u.cfg.OnResult(Result{Event: b.events[it.index], Reason: reason, Err: err})
+	} else if err != nil {
+		s.u.logLoss(reason, err)
+	}
 	if st.epoch != s.epoch {
 		s.release()
 		s.epoch = st.epoch
@@ -103,18 +107,21 @@ func (s *shard) put(e *Event, epoch int) error {
 	if err != nil {
 		return fmt.Errorf("amplitude: invalid event: %w", err)
 	}
-	s.in.add(json, from, e, state{epoch: epoch})
-	if len(s.in.events) == 1 {
+	s.in.add(json, item{user: e.UserID, device: e.DeviceID, from: from}, state{epoch: epoch})
+	if s.u.cfg.OnResult != nil {
+		s.in.events = append(s.in.events, *e)
+	}
+	if len(s.in.items) == 1 {
 		s.since = time.Now()
 	}
-	if len(s.in.events) == 1 || s.in.full(s.u.endpoint) {
+	if len(s.in.items) == 1 || s.in.full(s.u.endpoint) {
 		s.signal()
 	}
 	return nil
 }
 
 func (b *buffer) full(ep endpoint) bool {
-	return len(b.events) >= maxEvents || len(b.json)+len(b.events) >= ep.room()
+	return len(b.items) >= maxEvents || len(b.json)+len(b.items) >= ep.room()
 }
 
 func (s *shard) signal() {
@@ -139,7 +146,7 @@ func (s *shard) run() {
 	defer timer.Stop()
 	for {
 		out = s.swap(out)
-		if len(out.events) > 0 {
+		if len(out.items) > 0 {
 			s.deliver(out, out.items)
 			out.reset()
 		}
@@ -160,7 +167,7 @@ func (s *shard) run() {
 func (s *shard) swap(empty *buffer) *buffer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.in.events) == 0 {
+	if len(s.in.items) == 0 {
 		s.hasten = false
 		return empty
 	}
@@ -177,7 +184,7 @@ func (s *shard) swap(empty *buffer) *buffer {
 func (s *shard) empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.in.events) == 0 && len(s.lanes) == 0
+	return len(s.in.items) == 0 && len(s.lanes) == 0
 }
 
 // idle is the time until there may be something to do.
@@ -185,7 +192,7 @@ func (s *shard) idle() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := time.Hour
-	if len(s.in.events) > 0 {
+	if len(s.in.items) > 0 {
 		next = s.u.cfg.MaxDelay - time.Since(s.since)
 	}
 	for _, l := range s.lanes {
@@ -224,7 +231,7 @@ func (s *shard) park(b *buffer, it item) bool {
 	if l == nil {
 		return false
 	}
-	if len(l.events) >= max(1, s.u.cfg.MaxEvents/4) {
+	if len(l.items) >= max(1, s.u.cfg.MaxEvents/4) {
 		s.settle(b, it, ReasonThrottled, l.err)
 		return true
 	}
@@ -234,8 +241,12 @@ func (s *shard) park(b *buffer, it item) bool {
 
 // copy adds an event of another buffer.
 func (b *buffer) copy(from *buffer, it item) {
-	at := len(b.json)
-	b.add(append(b.json, from.json[it.from:it.to]...), at, &from.events[it.index], from.states[it.index])
+	moved := it
+	moved.from = len(b.json)
+	b.add(append(b.json, from.json[it.from:it.to]...), moved, from.states[it.index])
+	if len(from.events) > 0 {
+		b.events = append(b.events, from.events[it.index])
+	}
 }
 
 // insist sends events until each is settled or throttled. What failed as a
@@ -320,14 +331,14 @@ func (s *shard) giveUp(b *buffer, items []item, reason Reason, err error) {
 // with a lane as long as it is not throttled again.
 func (s *shard) sendLanes() {
 	for k, l := range s.lanes {
-		for len(l.events) > 0 && time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
+		for len(l.items) > 0 && time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
 			s.sendPortion(l)
 		}
 		if s.u.ctx.Err() != nil {
 			s.giveUp(&l.buffer, l.items, ReasonThrottled, l.err)
 			l.reset()
 		}
-		if len(l.events) == 0 {
+		if len(l.items) == 0 {
 			delete(s.lanes, k)
 		}
 		s.release()

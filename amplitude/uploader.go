@@ -302,11 +302,9 @@ func (u *Uploader) Close(ctx context.Context) error {
 	return err
 }
 
-// tell hands an event back.
-func (u *Uploader) tell(e *Event, reason Reason, err error) {
-	if u.cfg.OnResult != nil {
-		u.cfg.OnResult(Result{Event: *e, Reason: reason, Err: err})
-	} else if err != nil && u.core.rest.Log != nil {
+// logLoss stands in for OnResult.
+func (u *Uploader) logLoss(reason Reason, err error) {
+	if u.core.rest.Log != nil {
 		u.core.rest.Log.LogAttrs(u.ctx, slog.LevelWarn, "event not delivered",
 			slog.String("reason", string(reason)), slog.Any("error", err))
 	}
