@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	maxGathered = 500                    // events of one upload
-	maxUploads  = 4                      // of one route at a time
-	patience    = 100 * time.Millisecond // with an upload that is slow
+	maxGathered = 500                   // events of one upload
+	maxUploads  = 4                     // of one route at a time
+	patience    = 10 * time.Millisecond // with uploads under way before another is begun
 )
 
 // route is a Route at work. Concurrent requests share its uploads without a
@@ -32,8 +32,9 @@ type route struct {
 	gate   rest.Gate
 
 	mu      sync.Mutex
-	uploads int          // under way
-	queue   []*gathering // not yet under way; only the last one grows
+	uploads int               // under way
+	queue   []*gathering      // not yet under way; only the last one grows
+	spare   []amplitude.Event // room of a gathering that is over
 }
 
 // gathering is the events of several requests that travel together.
@@ -90,11 +91,12 @@ func (rt *route) join(events []amplitude.Event) (g *gathering, from int, leads b
 		return g, from, false
 	}
 	g = &gathering{
-		events:   append(make([]amplitude.Event, 0, 8), events...),
+		events:   append(rt.spare, events...),
 		deadline: time.Now().Add(rt.within),
 		lead:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
+	rt.spare = nil
 	rt.queue = append(rt.queue, g)
 	if rt.uploads == 0 {
 		rt.start(g)
@@ -120,7 +122,7 @@ func (rt *route) leadUpload(ctx context.Context, g *gathering) {
 		select {
 		case <-g.lead:
 			rt.upload(ctx, g)
-			rt.next()
+			rt.next(g)
 			return
 		case <-t.C:
 		}
@@ -150,11 +152,14 @@ func (rt *route) giveUp(g *gathering) bool {
 	return false
 }
 
-// next hands the turn on.
-func (rt *route) next() {
+// next hands the turn on, and the room of a gathering that is over: those who
+// wait for it look at its fates only.
+func (rt *route) next(g *gathering) {
+	clear(g.events)
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.uploads--
+	rt.spare = g.events[:0]
 	if len(rt.queue) > 0 {
 		rt.start(rt.queue[0])
 	}

@@ -233,7 +233,7 @@ func checkEvent(e *Event, minIDLength int) error {
 		if id.value == "" {
 			continue
 		}
-		if reservedIDs[strings.ToLower(id.value)] {
+		if len(id.value) <= maxReserved && reservedIDs[strings.ToLower(id.value)] {
 			return errors.New(id.name + " is one of those Amplitude refuses")
 		}
 		n := utf8.RuneCountInString(id.value)
@@ -246,6 +246,8 @@ func checkEvent(e *Event, minIDLength int) error {
 	}
 	return nil
 }
+
+const maxReserved = 36 // bytes of the longest of them
 
 // reservedIDs are refused by Amplitude as user_id and device_id. Its pages do
 // not say whether in capitals too.
