@@ -67,6 +67,7 @@ func (s *EventsService) upload(ctx context.Context, ep endpoint, req EventUpload
 	}
 	for attempt := 1; len(todo) > 0; attempt++ {
 		u.pass(ctx, todo)
+		slices.Sort(u.later)
 		todo = u.later
 		if len(todo) == 0 || attempt >= s.core.rest.MaxAttempts || u.stopped != nil || !wait(ctx, throttlePause) {
 			break
@@ -124,7 +125,6 @@ func (u *upload) pass(ctx context.Context, todo []int) {
 	u.cut(todo, func(b *batch) { batches <- b })
 	close(batches)
 	wg.Wait()
-	slices.Sort(u.later)
 }
 
 // cut makes batches of the events and passes each on.

@@ -216,15 +216,12 @@ func TestUnnamedPoisonIsFoundByHalving(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(15) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		n := 1 + rng.IntN(400)
-		k := 1 + rng.IntN(min(5, n))
+		n := 30 + rng.IntN(400)
+		k := 1 + rng.IntN(5)
 		poison := make(map[string]bool)
 		want := make(map[int]amplitude.Reason)
 		for range k {
 			i := rng.IntN(n)
-			if n > 100 && k > 1 && i == n-1 {
-				i = 0 // the last event is the one by which an outage is told, see below
-			}
 			poison[fmt.Sprintf("id-%d", i)] = true
 			want[i] = amplitude.ReasonInvalid
 		}
@@ -232,12 +229,39 @@ func TestUnnamedPoisonIsFoundByHalving(t *testing.T) {
 		fake.Poison(func(e amplitudetest.Event) bool { return poison[e.InsertID] })
 		client := newClient(t, &fake)
 		err := client.Events.Upload(t.Context(), amplitude.EventUploadRequest{Events: numbered(n)})
-		if n == len(want) || n < 4 {
-			continue // too few to tell poison from a refusal of everything
-		}
 		require.Equal(t, want, fates(t, err, n), "seed %d", seed)
 		bound := 2*len(want)*int(math.Ceil(math.Log2(float64(n)))) + 1
 		require.LessOrEqual(t, len(fake.Requests())-1, bound, "seed %d: n %d, k %d", seed, n, len(want))
+	}
+}
+
+func TestPoisonAtBothEndsIsNoOutage(t *testing.T) {
+	t.Parallel()
+	var fake amplitudetest.Fake
+	fake.Poison(func(e amplitudetest.Event) bool { return e.InsertID == "id-0" || e.InsertID == "id-99" })
+	client := newClient(t, &fake)
+	err := client.Events.Upload(t.Context(), amplitude.EventUploadRequest{Events: numbered(100)})
+	require.Equal(t, map[int]amplitude.Reason{0: amplitude.ReasonInvalid, 99: amplitude.ReasonInvalid}, fates(t, err, 100))
+}
+
+func TestHalvingKeepsTheOrderOfEachUser(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		var fake amplitudetest.Fake
+		fake.Poison(func(e amplitudetest.Event) bool { return e.InsertID == "id-0" })
+		client := newClient(t, &fake)
+		events := numbered(40)
+		for i := range events {
+			events[i].UserID = fmt.Sprintf("user-%d", i%3)
+		}
+		err := client.Events.Upload(t.Context(), amplitude.EventUploadRequest{Events: events})
+		require.Equal(t, map[int]amplitude.Reason{0: amplitude.ReasonInvalid}, fates(t, err, 40))
+		last := make(map[string]int)
+		for _, e := range fake.Events() {
+			n := int(e.EventProperties["n"].(float64))
+			require.Greater(t, n, last[e.UserID]-1)
+			last[e.UserID] = n
+		}
 	}
 }
 
@@ -248,9 +272,9 @@ func TestAnAPIThatRefusesEveryEventIsSoonLeftAlone(t *testing.T) {
 		body             string
 		reason           amplitude.Reason
 	}{
-		"400 in Amplitude's form": {400, 10, `{"code":400,"error":"Invalid event JSON"}`, amplitude.ReasonRefused},
+		"400 in Amplitude's form": {400, 11, `{"code":400,"error":"Invalid event JSON"}`, amplitude.ReasonRefused},
 		"400 of a proxy":          {400, 1, "<html>", amplitude.ReasonRefused},
-		"413":                     {413, 10, "", amplitude.ReasonRefused},
+		"413":                     {413, 11, "", amplitude.ReasonRefused},
 		"403":                     {403, 1, `{"code":403,"error":"Forbidden"}`, amplitude.ReasonRefused},
 		"401":                     {401, 1, "", amplitude.ReasonRefused},
 		"a redirect":              {302, 1, "", amplitude.ReasonRefused},

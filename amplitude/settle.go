@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -147,10 +148,10 @@ func (s *settling) run(ctx context.Context, b *batch) error {
 			s.fate(part[0], o.reason, o.err)
 		default:
 			s.suspects = append(s.suspects, suspect{part[0], o.reason, o.err})
-			if len(s.suspects) > 1 && len(work) > 0 {
+			if len(s.suspects) > 2 && len(work) > 0 {
 				return s.stop(work, o.err)
 			}
-			work = lastFirst(work)
+			work = probe(work)
 		}
 	}
 	s.convict()
@@ -171,20 +172,28 @@ func size(part []item) int {
 	return n
 }
 
-// lastFirst moves the last event to the front. After one event has been refused
-// alone it shows with one request whether anything is accepted at all.
-func lastFirst(work [][]item) [][]item {
-	if len(work) == 0 {
-		return nil
+// probe puts one event of some part in front. After an event has been refused
+// alone, two such probes show whether anything is accepted at all. Which part is
+// left to chance, so that bad events at odd places cannot pass for an outage
+// every time. No event overtakes another of its user.
+func probe(work [][]item) [][]item {
+	for _, n := range rand.Perm(len(work)) {
+		last := len(work[n]) - 1
+		it := work[n][last]
+		if last > 0 && holds(work[n][:last], it.key()) || slices.ContainsFunc(work[:n], func(p []item) bool { return holds(p, it.key()) }) {
+			continue
+		}
+		rest := slices.Clone(work)
+		if rest[n] = rest[n][:last]; last == 0 {
+			rest = slices.Delete(rest, n, n+1)
+		}
+		return slices.Insert(rest, 0, []item{it})
 	}
-	n := len(work) - 1
-	last := work[n]
-	probe := last[len(last)-1:]
-	if len(last) == 1 {
-		return slices.Insert(work[:n:n], 0, probe)
-	}
-	work[n] = last[:len(last)-1]
-	return slices.Insert(work, 0, probe)
+	return work
+}
+
+func holds(part []item, key string) bool {
+	return slices.ContainsFunc(part, func(it item) bool { return it.key() == key })
 }
 
 func (s *settling) accept(part []item) {

@@ -294,12 +294,12 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 		s.u.core.gate.Open()
 		return nil
 	}
-	s.u.core.gate.Close(pauseOf(err))
 	slices.SortFunc(again, func(a, b item) int { return a.index - b.index })
 	if s.u.ctx.Err() != nil {
 		s.giveUp(b, again, reason, err)
 		return nil
 	}
+	s.u.core.gate.Close(pauseOf(err))
 	return again
 }
 
