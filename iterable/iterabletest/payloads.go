@@ -64,13 +64,16 @@ func read(file string) []byte {
 
 // WebhookRequest returns the request with which Iterable sends a body: a POST
 // whose Authorization header is the token alone, as Iterable's type Basic has
-// it, or missing if token is "". It suits an http.Handler and an http.Client,
-// once its URL is set to the receiver's.
+// it, or missing if token is "". It suits an http.Handler as it is, and an
+// http.Client once its URL is the receiver's:
+//
+//	req.URL, err = url.Parse(server.URL + "/iterable")
 func WebhookRequest(token string, body []byte) *http.Request {
 	req, err := http.NewRequest(http.MethodPost, "https://relay.example.com/iterable", bytes.NewReader(body))
 	if err != nil {
 		panic(err) // the URL is a constant
 	}
+	req.Host = "" // follows the URL when that is set to another
 	req.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		req.Header.Set("Authorization", token)

@@ -3,6 +3,9 @@ package iterabletest_test
 import (
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,4 +73,22 @@ func TestWebhookRequestIsWhatIterableSends(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{}`, string(body))
 	require.NotContains(t, iterabletest.WebhookRequest("", nil).Header, "Authorization")
+}
+
+func TestWebhookRequestGoesToTheHostOfItsURL(t *testing.T) {
+	t.Parallel()
+	var host, path string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		host, path = r.Host, r.URL.Path
+	}))
+	defer server.Close()
+	r := iterabletest.WebhookRequest("key:secret", []byte(`{}`))
+	var err error
+	r.URL, err = url.Parse(server.URL + "/hooks")
+	require.NoError(t, err)
+	resp, err := server.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, r.URL.Host, host)
+	require.Equal(t, "/hooks", path)
 }
