@@ -36,8 +36,8 @@
 // user's whole profile: of its details only the lists, the source and
 // profileUpdatedAt are kept.
 //
-// Values pass as the bytes they came as, exact numbers and equal keys included,
-// but for this: null, [] and {} are no property; digits in quotes become a
+// Values pass as the bytes they came as, exact numbers included, and each of
+// equal keys as if it were alone, but for this: null, [] and {} are no property; digits in quotes become a
 // number where the field is an id; device becomes userAgentDevice and
 // deviceInfo.appPackageName becomes appPackageName; a transactionalData that is
 // JSON in a text is taken out of it. Texts are cut after 1,024 characters and

@@ -93,20 +93,26 @@ func ExampleRules_Explain() {
 		return
 	}
 	for _, d := range (mapping.Rules{}).Explain(in) {
-		if !strings.Contains(d.Field, "Id") {
-			fmt.Println(d.Field, "->", cmp.Or(d.As, "("+d.Why+")"))
+		switch {
+		case strings.Contains(d.Field, "Id"):
+		case d.Why != "":
+			fmt.Println(d.Field, "is not sent:", d.Why)
+		case d.Fills != "":
+			fmt.Println(d.Field, "is sent as", d.Fills)
+		default:
+			fmt.Printf("%s is property %s: %s\n", d.Field, d.As, d.Value)
 		}
 	}
 	// Output:
-	// email -> (names the user)
-	// createdAt -> (sent as time)
-	// campaignName -> campaignName
-	// templateName -> templateName
-	// workflowName -> (empty)
-	// labels -> (empty)
-	// locale -> (empty)
-	// emailSubject -> emailSubject
-	// recipientState -> recipientState
+	// email is not sent: an address, never a property
+	// createdAt is sent as time
+	// campaignName is property campaignName: "Spring restock"
+	// templateName is property templateName: "Restock v3"
+	// workflowName is not sent: empty
+	// labels is not sent: empty
+	// locale is not sent: empty
+	// emailSubject is property emailSubject: "Back in stock: the blue kettle"
+	// recipientState is property recipientState: "HardBounce"
 }
 
 // Name events as Iterable's settings do.

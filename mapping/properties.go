@@ -16,7 +16,7 @@ type properties struct {
 	classes  Class
 	json     []byte // the object so far, without its end; nothing if there is no property
 	platform string
-	explain  func(Decision) // nil unless someone wants to know
+	explain  func(d Decision, value []byte) // of a field with that value; nil unless someone wants to know
 
 	identity                        identity // noted on the way
 	userAgentDevice, appPackageName lookup
@@ -28,7 +28,7 @@ type lookup struct{ asked, found bool }
 
 // properties walks dataFields once and appends those that pass to buf, as the
 // bytes they are.
-func (r Rules) properties(e webhook.Event, buf []byte, explain func(Decision)) properties {
+func (r Rules) properties(e webhook.Event, buf []byte, explain func(Decision, []byte)) properties {
 	p := properties{rules: r, event: e, classes: r.Classes, json: buf, explain: explain}
 	if p.classes == 0 {
 		p.classes = Campaign | Detail
@@ -51,19 +51,26 @@ func (p *properties) field(raw, key, value []byte) {
 	class := classOf(key)
 	switch {
 	case class == consumed:
-		p.dropped(key, consumedAs(key))
+		p.consumed(key, value)
 	case class == internal:
-		p.dropped(key, "internal")
+		p.dropped(key, value, "internal, never sent")
 	case class&(Detail|device) != 0 && p.event.Name == webhook.EmailSubscribe && !subscribeDetail(key):
-		p.dropped(key, "profile field")
+		p.dropped(key, value, "part of the user's profile")
 	case class == device:
 		p.device(raw, key, value)
 	case class&p.classes == 0:
-		p.dropped(key, className(class))
+		p.dropped(key, value, isOff(class))
 	case string(key) == "device":
 		p.renamed(key, "userAgentDevice", &p.userAgentDevice, value)
 	default:
 		p.property(key, raw, key, value)
+	}
+}
+
+// consumed only explains: these fields were read by Parse.
+func (p *properties) consumed(key, value []byte) {
+	if p.explain != nil {
+		p.dropped(key, value, notConsumed(key, value))
 	}
 }
 
@@ -76,7 +83,7 @@ func (p *properties) device(raw, key, value []byte) {
 		}
 		return
 	}
-	if value[0] != '{' {
+	if value[0] != '{' || empty(value) {
 		p.detail(key, raw, key, value)
 		return
 	}
@@ -102,12 +109,15 @@ func (p *properties) device(raw, key, value []byte) {
 func (p *properties) devicePart(field, part, value []byte) bool {
 	switch string(part) {
 	case "platform":
-		if hasPlatform(p.event.Name) && value[0] == '"' {
-			p.platform = text(value)
+		why := "not sent with this event"
+		if hasPlatform(p.event.Name) {
+			if why = "no text"; value[0] == '"' {
+				p.platform, why = text(value), "a later platform counts"
+			}
 		}
-		p.dropped(field, "sent as platform")
+		p.dropped(field, value, why)
 	case "deviceId":
-		p.dropped(field, "internal")
+		p.dropped(field, value, "internal, never sent")
 	case "appPackageName":
 		p.renamed(field, "appPackageName", &p.appPackageName, value)
 	default:
@@ -134,7 +144,7 @@ func (p *properties) renamed(field []byte, name string, taken *lookup, value []b
 		*taken = lookup{true, !empty(p.event.Field(name))}
 	}
 	if taken.found {
-		p.dropped(field, "there is a "+name)
+		p.dropped(field, value, "there is a "+name)
 		return
 	}
 	p.detail(field, jsonscan.AppendString(nil, name), []byte(name), value)
@@ -143,32 +153,36 @@ func (p *properties) renamed(field []byte, name string, taken *lookup, value []b
 // detail is property for a field whose class was not looked at yet.
 func (p *properties) detail(field, raw, key, value []byte) {
 	if p.classes&Detail == 0 {
-		p.dropped(field, className(Detail))
+		p.dropped(field, value, isOff(Detail))
 		return
 	}
 	p.property(field, raw, key, value)
 }
 
 // property applies the rules for values and the caller's own, and writes what
-// is left.
+// is left. It looks at one field at a time: of equal keys each becomes a
+// property or does not as if it were alone. So a null is none wherever it
+// stands, and takes back no value that came before it: what is carried does not
+// depend on the order, and nothing has to be remembered of a key that Iterable
+// never sends twice.
 func (p *properties) property(field, raw, key, value []byte) {
-	value = typed(key, value)
-	if empty(value) {
-		p.dropped(field, "empty")
+	sent := typed(key, value)
+	if empty(sent) {
+		p.dropped(field, value, "empty")
 		return
 	}
-	value = limited(key, value, p.rules.CutQuery)
+	sent = limited(key, sent, p.rules.CutQuery)
 	if p.rules.Property != nil {
 		var why string
-		if raw, value, why = p.own(raw, key, value); why != "" {
-			p.dropped(field, why)
+		if raw, sent, why = p.own(raw, key, sent); why != "" {
+			p.dropped(field, value, why)
 			return
 		}
 	}
 	if p.explain != nil {
-		p.explain(Decision{Field: string(field), As: string(jsonscan.Text(raw))})
+		p.explain(Decision{Field: string(field), As: string(jsonscan.Text(raw)), Value: bytes.Clone(sent)}, value)
 	}
-	p.write(raw, value)
+	p.write(raw, sent)
 }
 
 // own asks the caller's func, and trusts it with nothing that could spoil the
@@ -176,7 +190,7 @@ func (p *properties) property(field, raw, key, value []byte) {
 func (p *properties) own(raw, key, value []byte) (newRaw, newValue []byte, why string) {
 	name, changed := p.rules.Property(string(key), value)
 	if name == "" {
-		return nil, nil, "Property"
+		return nil, nil, "dropped by Property"
 	}
 	if name != string(key) {
 		raw = jsonscan.AppendString(nil, name)
@@ -184,7 +198,7 @@ func (p *properties) own(raw, key, value []byte) (newRaw, newValue []byte, why s
 	changed = bytes.TrimSpace(changed)
 	switch {
 	case empty(changed):
-		return nil, nil, "empty"
+		return nil, nil, "Property returned nothing"
 	case bytes.Equal(changed, value):
 		return raw, value, ""
 	case !utf8.Valid(changed) || !jsonscan.Valid(changed):
@@ -204,8 +218,8 @@ func (p *properties) write(raw, value []byte) {
 	p.json = append(p.json, value...)
 }
 
-func (p *properties) dropped(field []byte, why string) {
+func (p *properties) dropped(field, value []byte, why string) {
 	if p.explain != nil {
-		p.explain(Decision{Field: string(field), Why: why})
+		p.explain(Decision{Field: string(field), Why: why}, value)
 	}
 }

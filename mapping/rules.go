@@ -48,8 +48,10 @@ type Rules struct {
 }
 
 // Skip is the reason for which an event is not sent: an error to compare with
-// and a label to count by. A skipped event is nobody's failure, and sending the
-// webhook again would change nothing.
+// and a label to count by. Printing it gives the sentence, "mapping: no user
+// id", because it is an error; string(skip) gives the label, "no_user_id". A
+// skipped event is nobody's failure, and sending the webhook again would change
+// nothing.
 type Skip string
 
 // The reasons to skip.
@@ -64,6 +66,9 @@ func (s Skip) Error() string { return "mapping: " + strings.ReplaceAll(string(s)
 
 // Event maps a webhook to Amplitude's event, or returns a [Skip] and no event.
 // Received is the time for an event that has none of its own.
+//
+// EventProperties is a [json.RawMessage] with one object, or nil if no field
+// became a property. It shares no memory with the webhook.
 //
 // The event has no device id: Amplitude recognises a repeat by insert_id and
 // device id together. Some user ids are shorter than the five characters that
@@ -82,23 +87,25 @@ func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, erro
 	}
 	buf := buffers.Get().(*[]byte)
 	p := r.properties(e, (*buf)[:0], nil)
-	out := amplitude.Event{
-		UserID:    user,
-		EventType: eventType,
-		Time:      eventTime(e, received),
-		InsertID:  r.insertID(e, &p.identity),
-		Platform:  p.platform,
-	}
+	out := r.fields(e, user, received, p.platform)
+	out.EventType, out.InsertID = eventType, r.insertID(e, &p.identity)
 	if len(p.json) > 0 {
 		out.EventProperties = json.RawMessage(bytes.Clone(p.json))
 	}
 	if *buf = p.json; cap(p.json) <= maxBuffer {
 		buffers.Put(buf)
 	}
+	return out, nil
+}
+
+// fields returns an event with what a webhook's fields can become besides
+// properties. Explain reports on the same.
+func (r Rules) fields(e webhook.Event, user string, received time.Time, platform string) amplitude.Event {
+	out := amplitude.Event{UserID: user, Time: eventTime(e, received), Platform: platform}
 	if r.ClientData && clickedByPerson(e) {
 		out.IP, out.UserAgent = text(e.Field("ip")), text(e.Field("userAgent"))
 	}
-	return out, nil
+	return out
 }
 
 // buffers are where properties are put together, so that an event holds no more

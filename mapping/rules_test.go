@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func TestSkipsAreErrorsAndLabels(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "no_user_id", string(skip))
 	require.EqualError(t, err, "mapping: no user id")
+	require.Equal(t, "mapping: no user id no_user_id", fmt.Sprint(skip, " ", string(skip)), "printed it is the sentence")
 }
 
 func TestUserIDsThatAmplitudeRefuses(t *testing.T) {
@@ -219,34 +221,4 @@ func TestIdentifyOperations(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, tt.want, string(b))
 	}
-}
-
-func TestExplainAgreesWithEvent(t *testing.T) {
-	t.Parallel()
-	in := parse(t, `{"userId":"u-1","email":"a@b.example","eventName":"inAppOpen","extra":1,"dataFields":{"email":"a@b.example",
-		"userId":"u-1","createdAt":"2026-05-05 10:02:00 +00:00","campaignId":"7","device":"iPhone","ip":"::1","inAppBody":"<p>","emailId":"x",
-		"labels":[],"deviceInfo":{"platform":"iOS","deviceId":"d","appPackageName":"p"},"url":"u","own":1}}`)
-	r := mapping.Rules{Property: func(key string, v json.RawMessage) (string, json.RawMessage) {
-		if key == "own" {
-			return "", nil
-		}
-		return key, v
-	}}
-	require.Equal(t, []mapping.Decision{
-		{Field: "email", Why: "names the user"},
-		{Field: "userId", Why: "sent as user_id"},
-		{Field: "createdAt", Why: "sent as time"},
-		{Field: "campaignId", As: "campaignId"},
-		{Field: "device", As: "userAgentDevice"},
-		{Field: "ip", Why: "class Personal"},
-		{Field: "inAppBody", Why: "class Content"},
-		{Field: "emailId", Why: "internal"},
-		{Field: "labels", Why: "empty"},
-		{Field: "deviceInfo.platform", Why: "sent as platform"},
-		{Field: "deviceInfo.deviceId", Why: "internal"},
-		{Field: "deviceInfo.appPackageName", As: "appPackageName"},
-		{Field: "url", As: "url"},
-		{Field: "own", Why: "Property"},
-		{Field: "extra", Why: "not in dataFields"},
-	}, r.Explain(in))
 }

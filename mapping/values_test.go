@@ -211,7 +211,7 @@ func FuzzEvent(f *testing.F) {
 		require.Equal(t, err, errAgain)
 		require.Equal(t, before, string(body), "the body was written to")
 		r.Identify(in, received)
-		r.Explain(in)
+		explained(t, r, in)
 		if err != nil {
 			require.ErrorAs(t, err, new(mapping.Skip))
 			return

@@ -46,7 +46,7 @@ func preview(opts options, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 1
 	}
 	printEvent(stdout, in, event)
-	printDecisions(stdout, rules.Explain(in), event)
+	printDecisions(stdout, rules.Explain(in))
 	return 0
 }
 
@@ -87,18 +87,18 @@ func printEvent(w io.Writer, in webhook.Event, event amplitude.Event) {
 }
 
 // printDecisions prints a line for each field of the webhook.
-func printDecisions(w io.Writer, decisions []mapping.Decision, event amplitude.Event) {
+func printDecisions(w io.Writer, decisions []mapping.Decision) {
 	if len(decisions) == 0 {
 		fmt.Fprint(w, "\nIt has no event properties: the webhook has no dataFields.\n")
 		return
 	}
-	var values map[string]json.RawMessage
-	if raw, ok := event.EventProperties.(json.RawMessage); ok {
-		_ = json.Unmarshal(raw, &values) // it is an object that mapping made
-	}
-	rows := [][3]string{{"WEBHOOK FIELD", "EVENT PROPERTY", "VALUE, OR WHY THERE IS NONE"}}
+	rows := [][3]string{{"WEBHOOK FIELD", "EVENT PROPERTY", "VALUE, OR WHAT ELSE BECAME OF IT"}}
 	for _, d := range decisions {
-		rows = append(rows, [3]string{d.Field, cmp.Or(d.As, "-"), cmp.Or(d.Why, compact(values[d.As]))})
+		what := cmp.Or(d.Why, "sent as "+d.Fills)
+		if d.Value != nil {
+			what = compact(d.Value)
+		}
+		rows = append(rows, [3]string{d.Field, cmp.Or(d.As, "-"), what})
 	}
 	var widths [2]int
 	for i, row := range rows {

@@ -99,3 +99,13 @@ func TestPreviewWritesNothingThatATerminalObeys(t *testing.T) {
 		require.False(t, r < ' ' || r >= 0x7f && r < 0xa0, "%q", r)
 	}
 }
+
+func TestPreviewClaimsNothingThatIsNotSent(t *testing.T) {
+	t.Parallel()
+	const body = `{"eventName":"pushOpen","userId":"u-1","dataFields":{"createdAt":"rubbish","userId":"u-2","deviceInfo":{"platform":"iOS"},"n":1,"n":2}}`
+	code, stdout, _ := quickstart(t, nil, body, "-preview", "-")
+	require.Zero(t, code)
+	_, table, _ := strings.Cut(stdout, "WEBHOOK FIELD")
+	require.NotContains(t, table, "sent as")
+	require.Regexp(t, `n +n +1\n +n +n +2\n$`, table, "each with its own value")
+}
