@@ -19,10 +19,14 @@
 //	}
 //	http.Handle("POST /iterable", relay)
 //
+// Serve it over HTTPS, with the time limits that [Relay] names.
+//
 // In Iterable, under Integrations > System Webhooks, set the URL of that handler,
-// authentication type Basic, and the token "<amplitude_api_key>:<secret>". Ask
-// Iterable to switch on user IDs in system webhooks: events without a userId are
-// skipped, as the vendors' integration does.
+// authentication type Basic, and the token "<amplitude_api_key>:<secret>", where
+// the secret is the one in use there, or a long random text. Ask Iterable to
+// switch on user IDs in system webhooks: events without a userId are skipped, as
+// the vendors' integration does, unless [mapping.UserIDOrEmail] is in the route's
+// rules. Switch the vendors' integration off: with both, every event counts twice.
 //
 // # Packages
 //
@@ -39,6 +43,14 @@
 //
 // Every record has a fate: an upload answers nil, or an
 // [github.com/iteramp/iteramp/amplitude.BatchError] with a reason for each event
-// that Amplitude did not accept; a webhook has a [RelayOutcome]. No key, address
-// or user id is in any error or log record.
+// that Amplitude did not accept; a webhook has a [RelayOutcome], for
+// [RelayConfig.OnOutcome]. A request that never was a webhook, such as one with a
+// wrong token, has none and is counted in [RelayStats.Answers]. No key, address or
+// user id is in any error or log record.
+//
+// # Testing
+//
+//	rec := httptest.NewRecorder()
+//	relay.ServeHTTP(rec, iterabletest.WebhookRequest(key+":"+secret, iterabletest.Payload(webhook.EmailClick)))
+//	fake.Events() // of the amplitudetest.Fake whose Config made the client
 package iteramp

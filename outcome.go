@@ -15,19 +15,21 @@ type Fate string
 
 // The fates of a webhook.
 const (
-	// Delivered is stored by Amplitude.
+	// Delivered is accepted by Amplitude, now or as a repeat of what it had.
 	Delivered Fate = "delivered"
 	// Skipped is not sent on purpose, by the rules.
 	Skipped Fate = "skipped"
-	// Refused is refused by Amplitude for good; sending it again cannot help.
+	// Refused is refused by Amplitude for good; sending it again cannot help. It
+	// is answered 200 all the same, so OnOutcome is where it can be kept.
 	Refused Fate = "refused"
 	// Failed was answered 503: its sender may send it again.
 	Failed Fate = "failed"
 )
 
-// RelayOutcome is what became of one webhook.
+// RelayOutcome is what became of one webhook. Route, Fate and Reason are fit for
+// labels. Name is what the sender wrote, any text: see [webhook.Name.Known].
 type RelayOutcome struct {
-	Route    string
+	Route    string // its Name, "default" if it has none
 	Name     webhook.Name
 	InsertID string // "" if it was skipped
 	Fate     Fate
@@ -35,18 +37,19 @@ type RelayOutcome struct {
 	// an [amplitude.Reason], "closed" while the relay waits for Amplitude to
 	// come back, or "panic".
 	Reason string
-	Err    error // nil if it was delivered
-	Took   time.Duration
-	// Secret is the index of the one that came with it: a rotation is over when
-	// only 0 is seen.
+	Err    error         // nil if it was delivered; the [mapping.Skip] if it was skipped
+	Took   time.Duration // from the request's arrival, reading it included
+	// Secret is the index in [Route.Secrets] of the one that came with it: with
+	// the new one first, a rotation is over when only 0 is seen.
 	Secret int
 }
 
-// RelayStats are counts since the Relay was made.
+// RelayStats are counts since the Relay was made. The four fates count webhooks,
+// Answers all requests, those that were no webhook included.
 type RelayStats struct {
 	Answers   map[int]int64 // by HTTP status
 	Delivered int64
-	Failed    int64
+	Failed    int64 // answered 503, but for those that were not read
 	Skipped   map[mapping.Skip]int64
 	Refused   map[amplitude.Reason]int64
 	Running   bool // Run is under way in this process

@@ -16,7 +16,7 @@ import (
 	"github.com/iteramp/iteramp/mapping"
 )
 
-// ErrRunning says that Run has been called before.
+// ErrRunning says that another Run is under way.
 var ErrRunning = errors.New("iteramp: the relay is running already")
 
 // Relay takes Iterable's system webhooks and delivers them to Amplitude as
@@ -37,7 +37,22 @@ var ErrRunning = errors.New("iteramp: the relay is running already")
 //	503 Amplitude is down, slow, throttles or refuses the key; too many requests
 //
 // After Amplitude has failed as a whole, a route answers 503 at once and lets
-// one webhook in five seconds through to see whether it is back.
+// one webhook in five seconds through to see whether it is back. A 503 asks for a
+// pause of 10 seconds.
+//
+// The server around a Relay needs time limits of its own: until a body has been
+// read, nothing else bounds a slow sender. Set ReadHeaderTimeout and ReadTimeout,
+// and a WriteTimeout longer than ReadTimeout and AnswerWithin together, or it cuts
+// off the answer:
+//
+//	srv := &http.Server{
+//		Handler:           mux,
+//		ReadHeaderTimeout: 5 * time.Second,
+//		ReadTimeout:       15 * time.Second,
+//		WriteTimeout:      30 * time.Second,
+//	}
+//
+// Its Shutdown waits for the answers under way; nothing of the Relay is left then.
 //
 // A Relay is safe for concurrent use and needs no closing. The zero Relay
 // answers 503.
@@ -85,8 +100,8 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 
 // Run waits for ctx to end and returns nil. Without a queue there is nothing to
 // deliver in the background, so that ServeHTTP works with Run or without; a
-// service may call it all the same and stop everything with one context. A
-// second Run is [ErrRunning].
+// service may call it all the same and stop everything with one context. A Run
+// while another is under way is [ErrRunning].
 func (r *Relay) Run(ctx context.Context) error {
 	if !r.running.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -97,7 +112,11 @@ func (r *Relay) Run(ctx context.Context) error {
 }
 
 // Ready returns nil if a webhook sent now would be taken: for readiness probes.
-// A relay with several routes is ready as long as one of them is.
+// A relay with several routes is ready as long as one of them is. It asks nobody
+// and costs nothing.
+//
+// After a failure it is a webhook that finds out that Amplitude is back. Where a
+// failing probe keeps all webhooks away, nothing would.
 func (r *Relay) Ready() error {
 	if r.match == nil {
 		return errNoRelay
@@ -119,7 +138,8 @@ func (r *Relay) Ready() error {
 
 var errNoRelay = errors.New("iteramp: the Relay was not made by NewRelay")
 
-// ServeHTTP answers one webhook, on any path.
+// ServeHTTP answers one webhook, on any path. It refuses other methods than POST
+// itself.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if r.match == nil {
 		hook.Refuse(w, http.StatusServiceUnavailable, "")
@@ -216,7 +236,7 @@ func (r *Relay) recovered(ctx context.Context, v any) bool {
 	return true
 }
 
-// Stats counts what the Relay has done so far.
+// Stats counts what the Relay has done so far. The caller may change what it gets.
 func (r *Relay) Stats() RelayStats {
 	s := r.stats.snapshot()
 	s.Running = r.running.Load()

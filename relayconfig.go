@@ -22,18 +22,26 @@ type RelayConfig struct {
 	// Routes are the Amplitude projects served, at least one.
 	Routes []Route
 	// AnswerWithin is how long a webhook is held at most before it is answered
-	// 503, zero means 5 seconds. Iterable's own time limit is not documented.
+	// 503, zero means 5 seconds. Reading the request comes before: the server's
+	// ReadTimeout bounds that. Iterable's own time limit is not documented.
 	AnswerWithin time.Duration
 	// MaxBody bounds a webhook's size, zero means 1 MiB.
 	MaxBody int64
 	// MaxWaiting bounds the requests held at a time, zero means 10,000. Those
 	// beyond are answered 503 with their body unread.
 	MaxWaiting int
-	// Logger gets warnings when Amplitude fails, returns, or refuses an event
-	// for good, and never data; zero means none.
+	// Logger is told when Amplitude begins to fail and when it is back, of
+	// secrets that are short, of the first request that is no system webhook, and
+	// of panics; never of data, nor of single events: they are OnOutcome's. Zero
+	// means none.
 	Logger *slog.Logger
 	// OnOutcome is told of each webhook once, when its fate is known and before
-	// it is answered. It must not block.
+	// it is answered, by the goroutine of its request and with the request's own
+	// context, which ends when the sender goes away. It must not block, and
+	// must be ready to be called by several goroutines at once; if it panics, the
+	// webhook is answered 503. What is answered before there is a webhook (400, 401, 405,
+	// 413, 415, a 503 for too many requests or a body that broke off) has no
+	// outcome and is counted in [RelayStats.Answers] only.
 	OnOutcome func(context.Context, RelayOutcome)
 }
 
@@ -44,12 +52,14 @@ type Route struct {
 	// Name labels logs, outcomes and errors, zero means "default". It is up to
 	// 64 letters, digits, "-" and "_".
 	Name string
-	// Amplitude sends the events.
+	// Amplitude sends the events and, by its API key, says which webhooks are
+	// this route's. AnswerWithin bounds its repetition.
 	Amplitude *amplitude.Client
 	// Secrets are what may follow the colon in the webhook's token; the vendors
-	// call it the Iterable authentication key. Several allow a new one to be
-	// taken before the old one is gone. Each is at least 8 bytes; less than 16
-	// is warned about.
+	// call it the Iterable authentication key. Keep the one in use, or make up a
+	// long random text. Several allow a new one, which comes first, to be taken
+	// before the old one is gone. Each is at least 8 bytes; less than 16 is
+	// warned about.
 	Secrets []string
 	// Rules say what becomes of a webhook. The zero value does what the vendors'
 	// own integration does.

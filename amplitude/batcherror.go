@@ -24,12 +24,14 @@ const (
 	// free again within a day.
 	ReasonQuota Reason = "quota"
 	// ReasonRefused is an event whose whole request was refused for a reason
-	// that is not the event's: the key, a firewall, the rate of the project.
+	// that is not the event's: the key, a firewall, the rate of the project, or a
+	// 503, after which nothing is stored.
 	ReasonRefused Reason = "refused"
 	// ReasonAmbiguous is an event of a request that was cut off: it may be
 	// stored. Sending it again with the same InsertID is harmless.
 	ReasonAmbiguous Reason = "ambiguous"
-	// ReasonUnsent is an event that never left.
+	// ReasonUnsent is an event that never left: there was no connection, the
+	// context had ended, or the upload had stopped at the failure of others.
 	ReasonUnsent Reason = "unsent"
 )
 
@@ -40,8 +42,9 @@ func (r Reason) Permanent() bool {
 }
 
 // BatchError is the fate of the events of an upload that were not accepted; all
-// others were. Its Unwrap gives the distinct causes, so that errors.Is finds an
-// ErrUnauthorized or a context's end behind it.
+// others were. It is always a pointer: errors.AsType[*amplitude.BatchError](err).
+// Its Unwrap gives the distinct causes, so that errors.Is finds an ErrUnauthorized
+// or a context's end behind it.
 type BatchError struct {
 	Accepted int
 	Rejected []ItemError // by rising Index

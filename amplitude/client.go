@@ -26,8 +26,10 @@ const (
 	RegionEU Region = "EU"
 )
 
-// Limiter spaces requests out. A [golang.org/x/time/rate.Limiter] is one; the
-// same value in several Configs makes Clients share it.
+// Limiter spaces requests out, not events: a request may hold a thousand. Wait is
+// called before each attempt; its error ends the call. A
+// [golang.org/x/time/rate.Limiter] is one; the same value in several Configs makes
+// Clients share it.
 type Limiter interface {
 	Wait(context.Context) error
 }
@@ -49,33 +51,42 @@ type Config struct {
 	BaseURL string
 	// HTTPClient sends the requests, zero means one with sane limits and 30
 	// seconds for each attempt. It is copied, and the copy follows no redirect.
+	// One of yours brings its own Timeout; without it only the context bounds an
+	// attempt.
 	HTTPClient *http.Client
 	// MaxAttempts bounds the attempts of a request, zero means 3, one turns
-	// repetition off.
+	// repetition off. It also bounds how often an upload turns to the events of
+	// throttled users, with 30 seconds between. Parts of an upload that was
+	// refused as a whole are requests of their own.
 	MaxAttempts int
 	// DisableCompression sends uploads of 2 KiB and more as they are instead of
 	// as gzip.
 	DisableCompression bool
-	// Limits spaces requests out by operation, "POST /batch". Operations that
-	// are not named keep the documented limit: uploads have none, Amplitude asks
-	// senders to go at full speed and to obey its 429.
+	// Limits spaces requests out by operation: "POST /2/httpapi" for Upload,
+	// "POST /batch" for UploadBatch, no others. Operations that are not named
+	// keep the documented limit: uploads have none, Amplitude asks senders to go
+	// at full speed and to obey its 429. What else [Client.Do] calls is not
+	// limited.
 	Limits map[string]Limiter
 	// Logger gets a debug record for each repetition and a warning for each
 	// request given up, zero means none.
 	Logger *slog.Logger
-	// OnAttempt is called after each attempt; it must not block.
+	// OnAttempt is called after each attempt, from the goroutine that made it,
+	// with the call's own context. It must not block, and must be ready to
+	// be called by several goroutines at once.
 	OnAttempt func(context.Context, Attempt)
 }
 
 // Attempt is one request as it went. Op comes from a fixed set and is fit for a
-// label; it is never a full path or a query.
+// label; it is never a full path or a query. Of [Client.Do] it is the method and
+// [Request.Path] with its braces.
 type Attempt struct {
-	Op         string // "POST /2/httpapi"
-	N          int    // 1 for the first attempt
-	StatusCode int    // zero if there was no answer
-	Err        error
+	Op         string        // "POST /2/httpapi"
+	N          int           // 1 for the first attempt
+	StatusCode int           // zero if there was no answer
+	Err        error         // nil if there was one, whatever its status
 	Limited    time.Duration // spent waiting for the limiter
-	Took       time.Duration // from the first byte to the last of the answer
+	Took       time.Duration // after that, to the last byte of the answer; connecting included
 	RetryIn    time.Duration // zero: this was the last attempt
 }
 
@@ -198,7 +209,8 @@ func (c *Client) APIKey() string {
 type Request struct {
 	Method string
 	// Path is as the reference prints it, "/api/3/annotations/{id}". Args take
-	// the place of the braces, in order, and are escaped.
+	// the place of the braces, in order, and are escaped. Path is shown in errors,
+	// logs and [Attempt.Op], Args never: an id belongs there.
 	Path string
 	Args []string
 	// Query is a url.Values, or a struct with url tags of go-querystring.
@@ -206,7 +218,7 @@ type Request struct {
 	// Body is sent as JSON, a url.Values as a form, a []byte as it is.
 	Body any
 	// Idempotent says that a second execution cannot harm: the call may be
-	// repeated after it was cut off.
+	// repeated after it was cut off or answered by a 5xx. A GET always may.
 	Idempotent bool
 }
 
@@ -215,8 +227,9 @@ type Request struct {
 // the keys as Basic credentials; all others to the ingestion host, which takes
 // its API key from the body.
 //
-// Only status 200 is a success. Its body is decoded into out: nil drops it, a
-// *[]byte takes it as it is, anything else is decoded as JSON.
+// Only status 200 is a success. Its body, of 8 MiB at most, is decoded into out:
+// nil drops it, a *[]byte takes it as it is, anything else is decoded as JSON. Any
+// other status is an [*Error].
 func (c *Client) Do(ctx context.Context, req Request, out any) error {
 	if c.core == nil {
 		return errNoClient
@@ -235,7 +248,7 @@ func (c *core) basic(req *http.Request) { req.SetBasicAuth(c.apiKey, c.secretKey
 
 var errNoClient = errors.New("amplitude: the Client was not made by NewClient")
 
-// Format prints c without its keys, whatever the verb.
+// Format prints cfg without its keys, whatever the verb.
 func (cfg Config) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "amplitude.Config{Region: %s}", cmp.Or(cfg.Region, RegionUS))
 }

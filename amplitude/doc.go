@@ -50,14 +50,13 @@
 //	quota                         its user or device had enough: within a day
 //	refused                       the key, a firewall, the project's rate, an outage
 //	ambiguous                     cut off, may be stored: again, with the same InsertID
-//	unsent                        never left, mostly after a failure of others: again
+//	unsent                        never left: no connection, or others failed before: again
 //
 // [Reason.Permanent] tells the first line from the others:
 //
-//	failed, _ := errors.AsType[*amplitude.BatchError](err)
-//	for _, r := range failed.Rejected {
-//		if !r.Reason.Permanent() {
-//			again = append(again, events[r.Index])
+//	if failed, ok := errors.AsType[*amplitude.BatchError](err); ok {
+//		for _, r := range failed.Rejected {
+//			fmt.Println(events[r.Index].InsertID, r.Reason, r.Reason.Permanent())
 //		}
 //	}
 //
@@ -82,8 +81,8 @@
 // # Limits
 //
 // Pass any number of events. [EventsService.Upload] sends requests of at most 1,000
-// events and 900,000 bytes, [EventsService.UploadBatch] of 18,000,000 bytes, as gzip
-// from 2 KiB. What is too large after all (413) is halved, and a Client remembers
+// events and 900,000 bytes, [EventsService.UploadBatch] of 18,000,000 bytes, and
+// compresses those of 2 KiB and more. What is too large after all (413) is halved, and a Client remembers
 // the size.
 //
 // A 429 that names users or devices holds up nobody else: their events are held

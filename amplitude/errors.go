@@ -11,26 +11,30 @@ import (
 	"github.com/iteramp/iteramp/internal/rest"
 )
 
-// Kinds of failure, for errors.Is.
+// Kinds of failure, for [errors.Is]. It finds them behind a [BatchError] too.
 var (
 	// ErrUnauthorized is a key that Amplitude does not know: wrong, of the other
-	// region, or, under /api, without its secret.
+	// region, or, under /api, without its secret. Uploads are told so by a 400,
+	// the others by a 401.
 	ErrUnauthorized = errors.New("amplitude: unauthorized")
 	// ErrNotFound is status 404.
 	ErrNotFound = errors.New("amplitude: not found")
 	// ErrRateLimited is status 429, after the waits it asked for.
 	ErrRateLimited = errors.New("amplitude: rate limited")
-	// ErrAmbiguous is a call that was cut off and may have taken effect.
+	// ErrAmbiguous is a call that was cut off and may have taken effect: by a
+	// broken connection, the context's end, or an answer that does not say, which
+	// is a 408, a 5xx other than 503, or a 200 without the documented body.
 	ErrAmbiguous = errors.New("amplitude: the call may have taken effect")
 )
 
 // Error is an answer that refused the request, or one that was not the
-// documented success.
+// documented success. It is always a pointer, so that a caller reads it with
+// errors.AsType[*amplitude.Error](err).
 type Error struct {
 	StatusCode int
 	Op         string        // "POST /2/httpapi", never a full path or a query
 	Message    string        // Amplitude's own, without keys, addresses and ids; else the status text
-	RetryAfter time.Duration // zero if the answer gave none
+	RetryAfter time.Duration // zero if the answer gave none; Amplitude's 429 does not: 30 seconds
 }
 
 // Error says which call was refused, with what.

@@ -37,7 +37,8 @@ type Event struct {
 	SessionID *int64 `json:"session_id,omitzero"`
 
 	// EventProperties encodes to a JSON object: a map, a struct, or a
-	// [json.RawMessage], which is sent byte for byte. Amplitude takes 40
+	// [json.RawMessage], which is sent byte for byte. What does not is not sent:
+	// the event is [ReasonInvalid], the others go. Amplitude takes 40
 	// levels of nesting and cuts strings after 1,024 characters.
 	EventProperties any `json:"event_properties,omitzero"`
 	// UserProperties is either plain properties, as EventProperties, or
@@ -46,7 +47,8 @@ type Event struct {
 	// Groups maps a group type to a group name, a string or a []string. At
 	// most 5 types and 10 names; needs Amplitude's Accounts add-on.
 	Groups map[string]any `json:"groups,omitzero"`
-	// GroupProperties is read for the event type "$groupidentify" only.
+	// GroupProperties, plain or [Operations], is read for the event type
+	// "$groupidentify" only.
 	GroupProperties any `json:"group_properties,omitzero"`
 	// SkipUserPropertiesSync leaves the stored user properties untouched and
 	// unread: the event carries the ones sent with it. For backfills.

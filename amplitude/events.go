@@ -28,15 +28,19 @@ type EventUploadRequest struct {
 //
 // Any number of events may be passed: they are sent in requests of at most
 // 1,000 events and 900,000 bytes, one after another, in their order. The result
-// is nil if Amplitude accepted all of them. Once a request has gone out any
-// failure is a [*BatchError], with the fate of each event that was not accepted.
+// is nil if Amplitude accepted all of them. Any failure but a mistake of the call
+// (a Client that was not made by NewClient, a negative MinIDLength) is a
+// [*BatchError], with the fate of each event that was not accepted.
 // What Amplitude names as invalid is left out and the rest is sent again; if it
 // names nothing, halves are tried. Events of throttled users are sent again after
 // 30 seconds, as often as [Config.MaxAttempts] allows. After a failure that is
 // not the events', such as a refused key or an outage, nothing more is sent.
 //
+// ctx bounds all of it, waits included. A wait that would outlast its deadline is
+// not begun.
+//
 // An event without an InsertID gets one, in req.Events, so that sending it again
-// is harmless.
+// is harmless. So two uploads may not share a slice at a time.
 //
 // Reference: https://amplitude.com/docs/apis/analytics/http-v2
 func (s *EventsService) Upload(ctx context.Context, req EventUploadRequest) error {

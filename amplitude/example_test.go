@@ -63,7 +63,7 @@ func ExampleEvent_properties() {
 	for _, properties := range []any{
 		map[string]any{"order_id": 7, "gift": true},
 		order{ID: 7},
-		json.RawMessage(`{"order_id": 12345678901234567890}`), // sent byte for byte
+		json.RawMessage(`{"order_id":12345678901234567890}`), // all digits are kept
 	} {
 		sent, err := json.Marshal(amplitude.Event{UserID: "u-1001", EventType: "Ordered", EventProperties: properties})
 		fmt.Println(string(sent), err)
@@ -71,7 +71,7 @@ func ExampleEvent_properties() {
 	// Output:
 	// {"user_id":"u-1001","event_type":"Ordered","event_properties":{"gift":true,"order_id":7}} <nil>
 	// {"user_id":"u-1001","event_type":"Ordered","event_properties":{"order_id":7}} <nil>
-	// {"user_id":"u-1001","event_type":"Ordered","event_properties":{"order_id": 12345678901234567890}} <nil>
+	// {"user_id":"u-1001","event_type":"Ordered","event_properties":{"order_id":12345678901234567890}} <nil>
 }
 
 // Change a user's properties without an event.
