@@ -127,6 +127,7 @@ type outcome struct {
 	named  []verdict // of a named outcome, one for each event of the request
 	reason Reason    // of an event that stands alone, or of all
 	err    error
+	unsure bool // some of the events may be stored although they were not accepted
 }
 
 type outcomeKind int
@@ -142,16 +143,11 @@ const (
 // decides; the body is believed only where it has the documented shape.
 func judge(resp *rest.Response, err error, items []item) outcome {
 	if resp == nil {
-		return outcome{whole, nil, reasonOf(err), err}
+		return outcome{kind: whole, reason: reasonOf(err), err: err}
 	}
 	o := judgeResponse(resp, items)
-	if o.kind != whole {
-		return o
-	}
-	if resp.Unsure {
-		o.reason = ReasonAmbiguous
-	}
-	if err != nil {
+	o.unsure = o.kind != accepted && (resp.Unsure || resp.StatusCode == http.StatusOK)
+	if o.kind == whole && err != nil {
 		o.err = err // the answer, and the context's end
 	}
 	return o
@@ -162,25 +158,25 @@ func judgeResponse(resp *rest.Response, items []item) outcome {
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK && ok && a.EventsIngested.valid:
 		if a.EventsIngested.n < len(items) {
-			return outcome{unnamed, nil, ReasonInvalid, newError(resp, "fewer events were ingested than sent")}
+			return outcome{kind: unnamed, reason: ReasonInvalid, err: newError(resp, "fewer events were ingested than sent")}
 		}
 		return outcome{kind: accepted}
 	case status < 300:
-		return outcome{whole, nil, ReasonAmbiguous, newError(resp, "the body is not the documented JSON")}
+		return outcome{kind: whole, reason: ReasonAmbiguous, err: newError(resp, "the body is not the documented JSON")}
 	case status == http.StatusRequestEntityTooLarge:
-		return outcome{unnamed, nil, ReasonTooLarge, newError(resp, "")}
+		return outcome{kind: unnamed, reason: ReasonTooLarge, err: newError(resp, "")}
 	case status == http.StatusBadRequest && ok, status == http.StatusTooManyRequests && ok:
 		verdicts, any := a.verdicts(items)
 		if any {
-			return outcome{named, verdicts, "", newError(resp, "")}
+			return outcome{kind: named, named: verdicts, err: newError(resp, "")}
 		}
 		if status == http.StatusBadRequest && !a.wholeRequest() {
-			return outcome{unnamed, nil, ReasonInvalid, newError(resp, "")}
+			return outcome{kind: unnamed, reason: ReasonInvalid, err: newError(resp, "")}
 		}
 	case ambiguous(status):
-		return outcome{whole, nil, ReasonAmbiguous, newError(resp, "")}
+		return outcome{kind: whole, reason: ReasonAmbiguous, err: newError(resp, "")}
 	}
-	return outcome{whole, nil, ReasonRefused, newError(resp, "")}
+	return outcome{kind: whole, reason: ReasonRefused, err: newError(resp, "")}
 }
 
 // wholeRequest tells a 400 for the request itself from one for its events.

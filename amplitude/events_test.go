@@ -474,6 +474,28 @@ func TestAnAmbiguousAttemptIsNotForgotten(t *testing.T) {
 	})
 }
 
+func TestWhatACountThatIsTooSmallLeavesOpenStaysOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.Drop(func(e amplitudetest.Event) bool { return e.InsertID == "id-0" })
+		n := 0
+		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			if n++; n == 1 {
+				return false // stores nine events and says so
+			}
+			w.WriteHeader(403)
+			return true
+		})
+		client := newClient(t, &fake)
+		err := client.Events.Upload(t.Context(), amplitude.EventUploadRequest{Events: numbered(10)})
+		for i, reason := range fates(t, err, 10) {
+			require.Equal(t, amplitude.ReasonAmbiguous, reason, "event %d may be stored", i)
+		}
+		require.Len(t, fake.Events(), 9)
+	})
+}
+
 func TestNoServerMeansUnsent(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(nil)

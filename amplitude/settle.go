@@ -106,6 +106,7 @@ type settling struct {
 	fate func(it item, reason Reason, err error)
 
 	accepted int
+	unsure   bool      // a request before may have stored some of what is left
 	suspects []suspect // refused alone while nothing had been accepted
 }
 
@@ -129,6 +130,7 @@ func (s *settling) run(ctx context.Context, b *batch) error {
 			continue
 		}
 		o := s.send(ctx, b, part)
+		s.unsure = s.unsure || o.unsure
 		switch {
 		case o.kind == accepted:
 			s.accept(part)
@@ -137,6 +139,9 @@ func (s *settling) run(ctx context.Context, b *batch) error {
 				work = slices.Insert(work, 0, rest)
 			}
 		case o.kind == whole:
+			if s.unsure {
+				o.reason = ReasonAmbiguous
+			}
 			s.settleAll(part, o.reason, o.err)
 			return s.stop(work, o.err)
 		case len(part) > 1:
@@ -214,12 +219,16 @@ func (s *settling) convict() {
 
 // stop gives up on what is left.
 func (s *settling) stop(work [][]item, err error) error {
+	suspects, left := ReasonRefused, ReasonUnsent
+	if s.unsure {
+		suspects, left = ReasonAmbiguous, ReasonAmbiguous
+	}
 	for _, it := range s.suspects {
-		s.fate(it.item, ReasonRefused, it.err)
+		s.fate(it.item, suspects, it.err)
 	}
 	s.suspects = nil
 	for _, part := range work {
-		s.settleAll(part, ReasonUnsent, err)
+		s.settleAll(part, left, err)
 	}
 	return err
 }
