@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -220,4 +221,28 @@ func shuffle(rnd *rand.Rand, dst []byte, v any) []byte {
 		panic(err)
 	}
 	return append(dst, b...)
+}
+
+// A sender chooses the shape: none may cost much more memory than its bytes.
+func TestInsertIDOfHostileShapesTakesLittleMemory(t *testing.T) { // not parallel: it counts the process's memory
+	const size = 1 << 20
+	fill := func(part string) string { return strings.Repeat(part, size/len(part)) }
+	for name, fields := range map[string]string{
+		"numbers":  `{"a":[` + fill(`1,`) + `1]}`,
+		"empty":    `{"a":[` + fill(`{},`) + `1]}`,
+		"objects":  `{"a":[` + fill(`{"":1},`) + `1]}`,
+		"nested":   `{"a":[` + fill(`{"":{"":1}},`) + `1]}`,
+		"equal":    `{` + fill(`"":1,`) + `"b":1}`,
+		"escapes":  `{` + fill(`"\u0061":1,`) + `"b":1}`,
+		"no colon": `{"a":"` + fill(`{\":`) + `"}`,
+	} {
+		e := parse(t, `{"userId":"u-1","eventName":"nobodyKnows","dataFields":`+fields+`}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		mapping.Rules{}.InsertID(e)
+		runtime.ReadMemStats(&after)
+		times := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(fields))
+		t.Logf("%s: %.1f times the input", name, times)
+		require.Less(t, times, 10.0, name)
+	}
 }
