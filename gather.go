@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -203,15 +202,10 @@ func isWhole(e amplitude.ItemError) bool {
 
 // pauseOf is how long a failure asks to be left alone.
 func pauseOf(err error) time.Duration {
-	e, ok := errors.AsType[*amplitude.Error](err)
-	switch {
-	case !ok:
-		return 0
-	case e.RetryAfter == 0 && e.StatusCode == http.StatusTooManyRequests:
-		return 30 * time.Second // what Amplitude's pages ask for
-	default:
+	if e, ok := errors.AsType[*amplitude.Error](err); ok {
 		return e.RetryAfter
 	}
+	return 0
 }
 
 // fate is the worst fate of the events from one index to another.

@@ -113,10 +113,8 @@ func (r *Relay) Run(ctx context.Context) error {
 
 // Ready returns nil if a webhook sent now would be taken: for readiness probes.
 // A relay with several routes is ready as long as one of them is. It asks nobody
-// and costs nothing.
-//
-// After a failure it is a webhook that finds out that Amplitude is back. Where a
-// failing probe keeps all webhooks away, nothing would.
+// and costs nothing. While Amplitude fails it is nil again each time a webhook
+// may find out whether Amplitude is back.
 func (r *Relay) Ready() error {
 	if r.match == nil {
 		return errNoRelay
@@ -126,7 +124,7 @@ func (r *Relay) Ready() error {
 	}
 	var errs []error
 	for _, rt := range r.routes {
-		if wait, closed := rt.gate.Closed(); closed {
+		if wait := rt.gate.Closed(); wait > 0 {
 			errs = append(errs, fmt.Errorf("iteramp: route %s: amplitude fails, next try in %s", rt.name, wait.Round(time.Second)))
 		}
 	}
@@ -184,8 +182,15 @@ func (r *Relay) take(w http.ResponseWriter, req *http.Request) (status int, text
 	o := r.settle(req.Context(), rt, event, start)
 	o.Secret = secret
 	o.Took = time.Since(start)
+	if o.Fate == Refused {
+		r.cfg.Logger.LogAttrs(req.Context(), slog.LevelWarn, "amplitude refuses an event for good", slog.String("route", rt.name),
+			slog.String("event", string(o.Name)), slog.String("insert_id", o.InsertID), slog.Any("error", o.Err))
+	}
+	if !r.observe(req.Context(), o) {
+		o.Fate = Failed // it is answered so
+	}
 	r.stats.settled(o)
-	if !r.observe(req.Context(), o) || o.Fate == Failed {
+	if o.Fate == Failed {
 		return http.StatusServiceUnavailable, ""
 	}
 	return http.StatusOK, ""

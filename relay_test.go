@@ -193,8 +193,10 @@ func TestEachWebhookIsAnsweredByItsOwnFate(t *testing.T) {
 		fake.ExhaustQuota("spent-user")
 		fake.Drop(func(e amplitudetest.Event) bool { return e.UserID == "lost-user" })
 		var mu sync.Mutex
+		var log bytes.Buffer
 		fates := make(map[string]string)
 		relay := newRelay(t, &fake, func(cfg *iteramp.RelayConfig) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			cfg.OnOutcome = func(_ context.Context, o iteramp.RelayOutcome) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -217,6 +219,8 @@ func TestEachWebhookIsAnsweredByItsOwnFate(t *testing.T) {
 			"delivered ": "..", "failed throttled": ".", "failed quota": ".", "refused invalid": ".", "skipped no_user_id": ".", "skipped refused_user_id": ".",
 		}, fates)
 		require.NoError(t, relay.Ready(), "one user's throttling is not the route's")
+		require.Equal(t, 1, strings.Count(log.String(), "refuses an event for good"))
+		require.NotContains(t, log.String(), "lost-user")
 		s := relay.Stats()
 		require.EqualValues(t, 2, s.Delivered)
 		require.EqualValues(t, 2, s.Failed)
@@ -311,9 +315,12 @@ func TestAmplitudeDownIs503AndPolite(t *testing.T) {
 					failed++
 					time.Sleep(100 * time.Millisecond)
 				}
-				require.Error(t, relay.Ready())
 				require.LessOrEqual(t, len(fake.Requests()), 12+3)
 				require.EqualValues(t, failed, relay.Stats().Failed)
+				require.Equal(t, 503, post(relay, token, click("user-1", 0)).Code)
+				require.Error(t, relay.Ready())
+				time.Sleep(5 * time.Second)
+				require.NoError(t, relay.Ready(), "a webhook may try again, so that a probe does not keep all away for ever")
 
 				fake.Intercept(nil)
 				start := time.Now()
@@ -432,6 +439,7 @@ func TestPanicsAreFailures(t *testing.T) {
 		for range 3 {
 			require.Equal(t, 503, post(relay, token, click("user-1", 1)).Code, name)
 		}
+		require.EqualValues(t, 3, relay.Stats().Failed, name)
 		require.Contains(t, log.String(), "panic", name)
 		require.NotContains(t, log.String(), "canary", name)
 	}

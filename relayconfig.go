@@ -30,10 +30,10 @@ type RelayConfig struct {
 	// MaxWaiting bounds the requests held at a time, zero means 10,000. Those
 	// beyond are answered 503 with their body unread.
 	MaxWaiting int
-	// Logger is told when Amplitude begins to fail and when it is back, of
-	// secrets that are short, of the first request that is no system webhook, and
-	// of panics; never of data, nor of single events: they are OnOutcome's. Zero
-	// means none.
+	// Logger is told when Amplitude begins to fail and when it is back, of each
+	// event that it refuses for good, of secrets that are short, of the first
+	// request that is no system webhook, and of panics; never of data. Zero means
+	// none.
 	Logger *slog.Logger
 	// OnOutcome is told of each webhook once, when its fate is known and before
 	// it is answered, by the goroutine of its request and with the request's own

@@ -1,6 +1,7 @@
 package amplitude
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type Error struct {
 	StatusCode int
 	Op         string        // "POST /2/httpapi", never a full path or a query
 	Message    string        // Amplitude's own, without keys, addresses and ids; else the status text
-	RetryAfter time.Duration // zero if the answer gave none; Amplitude's 429 does not: 30 seconds
+	RetryAfter time.Duration // as the answer has it; after a 429 without one, the 30 seconds of Amplitude's pages
 }
 
 // Error says which call was refused, with what.
@@ -82,7 +83,7 @@ func newError(resp *rest.Response, message string) *Error {
 	if message == "" {
 		message = http.StatusText(resp.StatusCode)
 	}
-	return &Error{StatusCode: resp.StatusCode, Op: resp.Op, Message: message, RetryAfter: resp.RetryAfter}
+	return &Error{StatusCode: resp.StatusCode, Op: resp.Op, Message: message, RetryAfter: cmp.Or(resp.RetryAfter, pause(resp))}
 }
 
 // messageOf reads the forms in which Amplitude's APIs explain a refusal:

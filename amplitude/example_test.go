@@ -1,7 +1,6 @@
 package amplitude_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,7 +170,7 @@ func ExampleError_rateLimited() {
 	})
 	if errors.Is(err, amplitude.ErrRateLimited) {
 		refusal, _ := errors.AsType[*amplitude.Error](err)
-		fmt.Println("again in", cmp.Or(refusal.RetryAfter, 30*time.Second)) // what Amplitude's pages ask for
+		fmt.Println("again in", refusal.RetryAfter)
 	}
 	// Output: again in 30s
 }

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/iteramp/iteramp/internal/rest"
 )
 
 // Errors of an Uploader.
@@ -35,14 +33,14 @@ type UploaderConfig struct {
 	MinIDLength int
 	// OnResult is told of each event once, delivered ones too: of the events of
 	// one user in their order, from several goroutines. Nil logs the failures
-	// to the Client's Logger. It holds up the delivery of other events while it
+	// to the Client's Logger; with neither, losses are silent. It holds up the delivery of other events while it
 	// runs, and may not wait for the Uploader.
 	OnResult func(Result)
 }
 
 // Result is what became of an event.
 type Result struct {
-	Event  Event
+	Event  Event  // as it was added, with its Time and InsertID filled in
 	Reason Reason // "" if it was delivered
 	Err    error  // nil if it was delivered
 }
@@ -153,7 +151,8 @@ func (u *Uploader) Add(ctx context.Context, e Event) error {
 	}
 }
 
-// TryAdd is Add without the wait: [ErrFull].
+// TryAdd is Add for those who cannot wait, a request handler for one: it returns
+// [ErrFull] where Add would wait.
 func (u *Uploader) TryAdd(e Event) error {
 	if err := u.check(&e); err != nil {
 		return err
@@ -235,7 +234,8 @@ func (u *Uploader) leave(epoch, n int) {
 }
 
 // Flush sends what is waiting and returns when all that was added before it is
-// settled, or with ctx's error. Events of throttled users take their pauses.
+// settled, or with ctx's error. Events of throttled users take their pauses, and
+// in an outage that is not before its end.
 func (u *Uploader) Flush(ctx context.Context) error {
 	if u.core == nil {
 		return nil
@@ -284,7 +284,8 @@ func (u *Uploader) settle(ctx context.Context, upTo int) error {
 
 // Close takes no more events and returns when all that was taken is settled. If
 // ctx ends first, what is left goes to OnResult as it stands, and Close returns
-// ctx's error. Closing again waits likewise.
+// ctx's error. Give ctx a deadline: an outage may last. Closing again waits
+// likewise.
 func (u *Uploader) Close(ctx context.Context) error {
 	if u.core == nil {
 		return nil
@@ -312,14 +313,8 @@ func (u *Uploader) logLoss(reason Reason, err error) {
 
 // pauseOf is how long a failure of everything asks to be left alone.
 func pauseOf(err error) time.Duration {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-		return 0
-	case e.RetryAfter > 0:
-		return min(e.RetryAfter, rest.MaxPause)
-	case e.StatusCode == 429:
-		return throttlePause
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
 	}
 	return 0
 }

@@ -46,15 +46,14 @@ func (g *Gate) TryPass() (probe bool, wait time.Duration) {
 	return opened != nil, wait
 }
 
-// Closed says whether the gate is closed, and how long nothing will pass. It
-// claims nothing.
-func (g *Gate) Closed() (wait time.Duration, closed bool) {
+// Closed is how long nothing will pass. It claims nothing.
+func (g *Gate) Closed() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.opened == nil {
-		return 0, false
+		return 0
 	}
-	return max(0, time.Until(g.next)), true
+	return max(0, time.Until(g.next))
 }
 
 // try claims the right to pass if there is one.

@@ -145,7 +145,9 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 		r.attempts = min(n, r.attempts)
 	}
 	var err error
-	if r.url, err = call.url(); err == nil {
+	if call.Method == "" {
+		err = errors.New("the method is missing")
+	} else if r.url, err = call.url(); err == nil {
 		err = r.encode(call.Body)
 	}
 	if err != nil {
@@ -164,6 +166,9 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 // url fills the braces of the path. A part that is empty, "." or ".." would
 // reach another endpoint and is refused.
 func (c Call) url() (string, error) {
+	if !strings.HasPrefix(c.Path, "/") {
+		return "", errors.New("the path must begin with a slash") // or it would go on with the host
+	}
 	var b strings.Builder
 	b.WriteString(strings.TrimSuffix(c.Base, "/"))
 	rest, args := c.Path, c.Args

@@ -97,7 +97,7 @@ func TestFormsGoAsForms(t *testing.T) {
 	require.Equal(t, "success", string(raw))
 }
 
-func TestPathValuesThatClimbAreRefused(t *testing.T) {
+func TestPathsThatLeadElsewhereAreRefused(t *testing.T) {
 	t.Parallel()
 	c := newTestClient(roundTripper(func(*http.Request) (*http.Response, error) {
 		t.Error("a request went out")
@@ -108,6 +108,10 @@ func TestPathValuesThatClimbAreRefused(t *testing.T) {
 		call.Args = args
 		require.Error(t, c.Do(t.Context(), call, nil), "%q", args)
 	}
+	for _, path := range []string{"", "things", ".evil.example/things"} {
+		require.Error(t, c.Do(t.Context(), Call{Method: "GET", Base: "https://h", Path: path}, nil), "%q", path)
+	}
+	require.Error(t, c.Do(t.Context(), Call{Base: "https://h", Path: "/"}, nil), "no method")
 }
 
 func TestWhatIsRepeated(t *testing.T) {
