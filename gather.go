@@ -16,6 +16,7 @@ import (
 
 const (
 	maxGathered = 500                   // events of one upload
+	maxBytes    = 800_000               // of their webhooks: what one request holds
 	maxUploads  = 4                     // of one route at a time
 	patience    = 10 * time.Millisecond // with uploads under way before another is begun
 )
@@ -39,6 +40,7 @@ type route struct {
 // gathering is the events of several requests that travel together.
 type gathering struct {
 	events   []amplitude.Event
+	bytes    int
 	deadline time.Time
 	lead     chan struct{} // closed when the leader shall upload
 	done     chan struct{} // closed when the fates are known
@@ -56,9 +58,9 @@ func newRoute(rt Route, cfg RelayConfig) *route {
 
 var errClosed = errors.New("iteramp: amplitude fails, the next try is later")
 
-// deliver uploads the events of one webhook, most likely with those of others,
-// and returns the worst fate of them.
-func (rt *route) deliver(ctx context.Context, events ...amplitude.Event) (Fate, string, error) {
+// deliver uploads the events of one webhook of a size, most likely with those of
+// others, and returns the worst fate of them.
+func (rt *route) deliver(ctx context.Context, size int, events ...amplitude.Event) (Fate, string, error) {
 	probe, wait := rt.gate.TryPass()
 	switch {
 	case wait > 0:
@@ -68,7 +70,7 @@ func (rt *route) deliver(ctx context.Context, events ...amplitude.Event) (Fate, 
 		rt.upload(rest.WithAttempts(ctx, 1), g)
 		return g.fate(0, len(events))
 	}
-	g, from, leads := rt.join(events)
+	g, from, leads := rt.join(size, events)
 	if leads {
 		rt.leadUpload(ctx, g)
 	}
@@ -77,13 +79,14 @@ func (rt *route) deliver(ctx context.Context, events ...amplitude.Event) (Fate, 
 }
 
 // join adds events to the gathering that is open, or opens one.
-func (rt *route) join(events []amplitude.Event) (g *gathering, from int, leads bool) {
+func (rt *route) join(size int, events []amplitude.Event) (g *gathering, from int, leads bool) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	if n := len(rt.queue); n > 0 && len(rt.queue[n-1].events)+len(events) <= maxGathered {
+	if n := len(rt.queue); n > 0 && rt.queue[n-1].fits(size, len(events)) {
 		g = rt.queue[n-1]
 		from = len(g.events)
 		g.events = append(g.events, events...)
+		g.bytes += size
 		if len(g.events) >= maxGathered && rt.uploads < maxUploads {
 			rt.start(g)
 		}
@@ -91,6 +94,7 @@ func (rt *route) join(events []amplitude.Event) (g *gathering, from int, leads b
 	}
 	g = &gathering{
 		events:   append(rt.spare, events...),
+		bytes:    size,
 		deadline: time.Now().Add(rt.within),
 		lead:     make(chan struct{}),
 		done:     make(chan struct{}),
@@ -101,6 +105,10 @@ func (rt *route) join(events []amplitude.Event) (g *gathering, from int, leads b
 		rt.start(g)
 	}
 	return g, 0, true
+}
+
+func (g *gathering) fits(size, events int) bool {
+	return len(g.events)+events <= maxGathered && g.bytes+size <= maxBytes
 }
 
 // start takes a gathering out of the queue and tells its leader. rt.mu is held.
@@ -120,8 +128,8 @@ func (rt *route) leadUpload(ctx context.Context, g *gathering) {
 	for {
 		select {
 		case <-g.lead:
+			defer rt.next(g)
 			rt.upload(ctx, g)
-			rt.next(g)
 			return
 		case <-t.C:
 		}
@@ -169,6 +177,7 @@ func (rt *route) next(g *gathering) {
 func (rt *route) upload(ctx context.Context, g *gathering) {
 	g.err = errPanic
 	defer close(g.done)
+	late := time.Until(g.deadline) < rt.within/2
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), g.deadline)
 	defer cancel()
 	err := rt.client.Events.Upload(ctx, amplitude.EventUploadRequest{Events: g.events, MinIDLength: 1})
@@ -178,21 +187,38 @@ func (rt *route) upload(ctx context.Context, g *gathering) {
 	} else {
 		g.err = err
 	}
+	if late && errors.Is(err, context.DeadlineExceeded) {
+		return // the wait for a turn has used the time up; that says nothing of Amplitude
+	}
 	rt.watch(ctx, err, failed)
 }
 
 // watch opens and closes the gate by what an upload met, and logs the turns.
 func (rt *route) watch(ctx context.Context, err error, failed *amplitude.BatchError) {
-	if err == nil || failed != nil && !slices.ContainsFunc(failed.Rejected, isWhole) {
+	if failed != nil {
+		switch i := slices.IndexFunc(failed.Rejected, isWhole); {
+		case i >= 0:
+			err = failed.Rejected[i].Err
+		case failed.Accepted > 0 || slices.ContainsFunc(failed.Rejected, isAnswered):
+			err = nil
+		default:
+			return // nothing was asked
+		}
+	}
+	if err == nil {
 		if rt.gate.Open() {
 			rt.log.LogAttrs(ctx, slog.LevelInfo, "amplitude accepts events again", slog.String("route", rt.name))
 		}
-		return
-	}
-	if rt.gate.Close(pauseOf(err)) {
+	} else if rt.gate.Close(pauseOf(err)) {
 		rt.log.LogAttrs(ctx, slog.LevelWarn, "amplitude fails, webhooks are answered 503",
 			slog.String("route", rt.name), slog.Any("error", err))
 	}
+}
+
+// isAnswered tells an event that Amplitude refused from one that was not sent.
+func isAnswered(e amplitude.ItemError) bool {
+	_, ok := errors.AsType[*amplitude.Error](e.Err)
+	return ok
 }
 
 // isWhole tells a failure of everything from one of an event or a user.
@@ -210,7 +236,10 @@ func pauseOf(err error) time.Duration {
 
 // fate is the worst fate of the events from one index to another.
 func (g *gathering) fate(from, to int) (Fate, string, error) {
-	if g.err != nil {
+	switch {
+	case g.err == errPanic:
+		return Failed, "panic", g.err
+	case g.err != nil:
 		return Failed, string(amplitude.ReasonUnsent), g.err
 	}
 	fate, reason, err := Delivered, "", error(nil)

@@ -213,9 +213,9 @@ func (r *Relay) settle(ctx context.Context, rt *route, e webhook.Event, received
 	}
 	o.InsertID = event.InsertID
 	if identify, ok := rt.rules.Identify(e, received); ok {
-		o.Fate, o.Reason, o.Err = rt.deliver(ctx, event, identify)
+		o.Fate, o.Reason, o.Err = rt.deliver(ctx, len(e.Body()), event, identify)
 	} else {
-		o.Fate, o.Reason, o.Err = rt.deliver(ctx, event)
+		o.Fate, o.Reason, o.Err = rt.deliver(ctx, len(e.Body()), event)
 	}
 	return o
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -436,13 +437,134 @@ func TestPanicsAreFailures(t *testing.T) {
 	} {
 		log.Reset()
 		relay := newRelay(t, &fake, change, func(cfg *iteramp.RelayConfig) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		for range 3 {
+		for range 6 { // more than there may be uploads at a time
 			require.Equal(t, 503, post(relay, token, click("user-1", 1)).Code, name)
 		}
-		require.EqualValues(t, 3, relay.Stats().Failed, name)
+		require.EqualValues(t, 6, relay.Stats().Failed, name)
 		require.Contains(t, log.String(), "panic", name)
 		require.NotContains(t, log.String(), "canary", name)
 	}
+}
+
+func TestARouteOutlivesPanics(t *testing.T) {
+	t.Parallel()
+	var fake amplitudetest.Fake
+	n := 0
+	client := newAmplitudeWith(t, &fake, func(cfg *amplitude.Config) {
+		cfg.OnAttempt = func(context.Context, amplitude.Attempt) {
+			if n++; n <= 6 {
+				panic("in a hook")
+			}
+		}
+	})
+	relay := newRelay(t, &fake, func(cfg *iteramp.RelayConfig) { cfg.Routes[0].Amplitude = client })
+	for i := range 6 {
+		require.Equal(t, 503, post(relay, token, click("user-1", i)).Code)
+	}
+	require.Equal(t, 200, post(relay, token, click("user-1", 7)).Code)
+}
+
+func TestALoneRefusalWithoutANameIsNotTheEventsFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		relay := newRelay(t, &fake)
+		require.Equal(t, 200, post(relay, token, click("user-1", 0)).Code)
+		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(400)
+			w.Write([]byte(`{"code":400,"error":"Request blocked by policy"}`))
+			return true
+		})
+		lost := 0
+		for i := range 20 {
+			if post(relay, token, click("user-1", i)).Code == 200 {
+				lost++
+			}
+			time.Sleep(5 * time.Second)
+		}
+		require.LessOrEqual(t, lost, 1, "one may be taken for a bad event, as long as others were accepted before")
+		require.EqualValues(t, lost, relay.Stats().Refused[amplitude.ReasonInvalid])
+	})
+}
+
+func TestAProbeThatAskedNobodyOpensNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		relay := newRelay(t, &fake)
+		fake.FailNext(503, 503, 503)
+		require.Equal(t, 503, post(relay, token, click("user-1", 0)).Code)
+		time.Sleep(5 * time.Second)
+		require.Equal(t, 200, post(relay, token, click(strings.Repeat("x", 1025), 0)).Code, "refused without a request")
+		require.Error(t, relay.Ready())
+		require.Len(t, fake.Requests(), 3)
+	})
+}
+
+func TestTheWaitForATurnIsNoOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		var requests atomic.Int64
+		fake.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			wait := 150 * time.Millisecond
+			if requests.Add(1) <= 4 {
+				wait = 4900 * time.Millisecond
+			}
+			select {
+			case <-time.After(wait):
+			case <-r.Context().Done():
+			}
+			return false
+		})
+		relay := newRelay(t, &fake)
+		var wg sync.WaitGroup
+		for i := range 5 {
+			wg.Go(func() { post(relay, token, click("user-1", i)) })
+			time.Sleep(15 * time.Millisecond)
+		}
+		wg.Wait()
+		require.NoError(t, relay.Ready())
+		require.Equal(t, 200, post(relay, token, click("user-1", 9)).Code)
+	})
+}
+
+func TestTheVendorsPauseIsReadOffTheFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		relay := newRelay(t, &fake)
+		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Retry-After", "120")
+			w.WriteHeader(503)
+			return true
+		})
+		require.Equal(t, 503, post(relay, token, click("user-1", 0)).Code)
+		require.ErrorContains(t, relay.Ready(), "next try in 2m0s")
+	})
+}
+
+func TestGatheringsHoldWhatOneRequestHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+			return false
+		})
+		relay := newRelay(t, &fake)
+		pad := bytes.Repeat([]byte(" "), 60_000)
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() { require.Equal(t, 200, post(relay, token, append(click("user-1", i), pad...)).Code) })
+		}
+		wg.Wait()
+		require.Len(t, fake.Events(), 200)
+		require.GreaterOrEqual(t, len(fake.Requests()), 200*60_000/800_000)
+	})
 }
 
 func newAmplitudeWith(t testing.TB, fake *amplitudetest.Fake, change func(*amplitude.Config)) *amplitude.Client {

@@ -173,7 +173,7 @@ func judgeResponse(resp *rest.Response, items []item) outcome {
 		if status == http.StatusBadRequest && !a.wholeRequest() {
 			return outcome{kind: unnamed, reason: ReasonInvalid, err: newError(resp, "")}
 		}
-	case ambiguous(status):
+	case ambiguous(resp.Op, status):
 		return outcome{kind: whole, reason: ReasonAmbiguous, err: newError(resp, "")}
 	}
 	return outcome{kind: whole, reason: ReasonRefused, err: newError(resp, "")}
@@ -197,7 +197,8 @@ func (a *answer) wholeRequest() bool {
 func keyed(resp *rest.Response) bool {
 	a, ok := parseAnswer(resp.Body)
 	return ok && resp.StatusCode == http.StatusTooManyRequests &&
-		len(a.ThrottledEvents)+len(a.ThrottledUsers)+len(a.ThrottledDevices)+len(a.QuotaUsers)+len(a.QuotaDevices) > 0
+		len(a.ThrottledEvents)+len(a.ThrottledUsers)+len(a.ThrottledDevices)+len(a.QuotaUsers)+len(a.QuotaDevices)+
+			len(a.SilencedEvents)+len(a.SilencedDevices) > 0
 }
 
 // The types below take what they can read and leave the rest, so that a field

@@ -123,7 +123,8 @@ func TestErrorKinds(t *testing.T) {
 		{Error{StatusCode: 429}, ErrRateLimited},
 		{Error{StatusCode: 502}, ErrAmbiguous},
 		{Error{StatusCode: 403}, nil},
-		{Error{StatusCode: 503}, nil},
+		{Error{StatusCode: 503, Op: "POST /batch"}, nil},
+		{Error{StatusCode: 503, Op: "POST /api/2/release"}, ErrAmbiguous},
 	} {
 		for _, kind := range []error{ErrUnauthorized, ErrNotFound, ErrRateLimited, ErrAmbiguous} {
 			require.Equal(t, kind == tt.kind, tt.err.Is(kind), "%v is %v", tt.err.StatusCode, kind)

@@ -1,9 +1,6 @@
 package amplitude
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Reason says why an event was not accepted. The set is fixed, fit for a label.
 type Reason string
@@ -77,13 +74,10 @@ func (e *BatchError) Error() string {
 // Unwrap gives each cause once, however many events share it.
 func (e *BatchError) Unwrap() []error {
 	var causes []error
-	var last error
+	seen := make(map[error]bool)
 	for _, item := range e.Rejected {
-		if item.Err == nil || item.Err == last {
-			continue
-		}
-		last = item.Err
-		if !slices.Contains(causes, item.Err) {
+		if item.Err != nil && !seen[item.Err] {
+			seen[item.Err] = true
 			causes = append(causes, item.Err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/iteramp/iteramp/internal/rest"
@@ -109,6 +110,7 @@ type core struct {
 	ingestion string // base URL of the upload APIs
 	analytics string // base URL of the APIs under /api
 	gate      rest.Gate
+	trusted   atomic.Bool // something was accepted since an event was last condemned without a witness
 	ceilings  struct{ httpV2, batch ceiling }
 }
 

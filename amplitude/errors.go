@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func (e *Error) Is(kind error) bool {
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrAmbiguous:
-		return ambiguous(e.StatusCode)
+		return ambiguous(e.Op, e.StatusCode)
 	}
 	return false
 }
@@ -63,11 +64,13 @@ func (e *Error) badKey() bool {
 	return e.StatusCode == http.StatusBadRequest && strings.HasPrefix(e.Message, "Invalid API key")
 }
 
-// ambiguous are the statuses after which the request may have been executed.
-// Of 503 the reference says that nothing happened.
-func ambiguous(status int) bool {
-	return status == http.StatusOK || status == http.StatusRequestTimeout ||
-		status >= 500 && status != http.StatusServiceUnavailable
+// ambiguous are the statuses after which the request may have been executed. Of
+// 503 the ingestion APIs say that nothing happened.
+func ambiguous(op string, status int) bool {
+	if status == http.StatusServiceUnavailable && slices.Contains(operations, op) {
+		return false
+	}
+	return status == http.StatusOK || status == http.StatusRequestTimeout || status >= 500
 }
 
 // refused makes the error of an answer. The status decides: a body may be HTML,

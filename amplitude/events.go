@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +79,7 @@ func (s *EventsService) upload(ctx context.Context, ep endpoint, req EventUpload
 		}
 		u.later, u.throttled = nil, make(map[string]bool)
 	}
-	return u.result(todo)
+	return u.result(ctx, todo)
 }
 
 // wait is false if the context ends first, or is known to.
@@ -210,7 +211,10 @@ func (u *upload) fate(it item, reason Reason, err error) {
 }
 
 // result is the error of the upload. held are the events still throttled.
-func (u *upload) result(held []int) error {
+func (u *upload) result(ctx context.Context, held []int) error {
+	if err := ctx.Err(); err != nil && len(held) > 0 {
+		u.lastErr = fmt.Errorf("%w (%w)", u.lastErr, err)
+	}
 	for _, i := range held {
 		u.rejected = append(u.rejected, ItemError{i, ReasonThrottled, u.lastErr})
 	}
@@ -224,29 +228,48 @@ func (u *upload) result(held []int) error {
 // key is what Amplitude throttles an event by.
 func key(e *Event) string { return cmp.Or(e.UserID, e.DeviceID) }
 
+// Mistakes of an event. They are values, so that thousands of events that share
+// one have one cause.
+var (
+	errNoType = errors.New("event_type is missing")
+	errNoID   = errors.New("user_id and device_id are missing")
+	idErrors  = map[string]struct{ reserved, short, long error }{
+		"user_id":   newIDErrors("user_id"),
+		"device_id": newIDErrors("device_id"),
+	}
+)
+
+func newIDErrors(name string) struct{ reserved, short, long error } {
+	return struct{ reserved, short, long error }{
+		errors.New(name + " is one of those Amplitude refuses"),
+		errors.New(name + " is shorter than min_id_length"),
+		errors.New(name + " is longer than 1024 characters"),
+	}
+}
+
 // checkEvent refuses what Amplitude would refuse, or take and drop, so that one
 // bad event does not cost its batch.
 func checkEvent(e *Event, minIDLength int) error {
-	switch {
-	case e.EventType == "":
-		return errors.New("event_type is missing")
-	case e.UserID == "" && e.DeviceID == "":
-		return errors.New("user_id and device_id are missing")
+	if e.EventType == "" {
+		return errNoType
 	}
-	for _, id := range []struct{ name, value string }{{"user_id", e.UserID}, {"device_id", e.DeviceID}} {
-		if id.value == "" {
-			continue
-		}
-		if len(id.value) <= maxReserved && reservedIDs[strings.ToLower(id.value)] {
-			return errors.New(id.name + " is one of those Amplitude refuses")
-		}
-		n := utf8.RuneCountInString(id.value)
-		if n < cmp.Or(minIDLength, 5) {
-			return errors.New(id.name + " is shorter than min_id_length")
-		}
-		if n > 1024 {
-			return errors.New(id.name + " is longer than 1024 characters")
-		}
+	if e.UserID == "" && e.DeviceID == "" {
+		return errNoID
+	}
+	return cmp.Or(checkID("user_id", e.UserID, minIDLength), checkID("device_id", e.DeviceID, minIDLength))
+}
+
+func checkID(name, id string, minIDLength int) error {
+	n := utf8.RuneCountInString(id)
+	switch {
+	case id == "":
+		return nil
+	case len(id) <= maxReserved && reservedIDs[strings.ToLower(id)]:
+		return idErrors[name].reserved
+	case n < cmp.Or(minIDLength, 5):
+		return idErrors[name].short
+	case n > 1024:
+		return idErrors[name].long
 	}
 	return nil
 }

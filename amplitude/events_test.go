@@ -384,6 +384,32 @@ func TestThrottlingIsNotWaitedForPastTheDeadline(t *testing.T) {
 	})
 }
 
+func TestAContextThatEndsInThePauseShowsThrough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.Throttle("user-3")
+		client := newClient(t, &fake)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		err := client.Events.Upload(ctx, amplitude.EventUploadRequest{Events: numbered(10)})
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, amplitude.ErrRateLimited)
+		require.Equal(t, map[int]amplitude.Reason{3: amplitude.ReasonThrottled}, fates(t, err, 10))
+	})
+}
+
+func TestManyMistakesHaveFewCauses(t *testing.T) {
+	t.Parallel()
+	var fake amplitudetest.Fake
+	client := newClient(t, &fake)
+	err := client.Events.UploadBatch(t.Context(), amplitude.EventUploadRequest{Events: make([]amplitude.Event, 250_000)})
+	failed, ok := errors.AsType[*amplitude.BatchError](err)
+	require.True(t, ok)
+	require.Len(t, failed.Rejected, 250_000)
+	require.Len(t, failed.Unwrap(), 1)
+}
+
 func TestQuotaIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

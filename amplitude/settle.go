@@ -105,9 +105,10 @@ type settling struct {
 	// fate is told of each event once, an empty reason means accepted.
 	fate func(it item, reason Reason, err error)
 
-	accepted int
-	unsure   bool      // a request before may have stored some of what is left
-	suspects []suspect // refused alone while nothing had been accepted
+	accepted  int
+	unsure    bool             // a request before may have stored some of what is left
+	suspects  []suspect        // refused alone while nothing had been accepted
+	throttled map[string]error // users and devices, whose later events must not overtake
 }
 
 type suspect struct {
@@ -123,8 +124,10 @@ type suspect struct {
 func (s *settling) run(ctx context.Context, b *batch) error {
 	work := [][]item{b.items}
 	for len(work) > 0 {
-		part := work[0]
-		work = work[1:]
+		part := s.holdBack(work[0])
+		if work = work[1:]; len(part) == 0 {
+			continue
+		}
 		if len(part) > 1 && size(part) > s.core.ceiling(s.endpoint).get() {
 			work = halve(work, part)
 			continue
@@ -159,8 +162,27 @@ func (s *settling) run(ctx context.Context, b *batch) error {
 			work = probe(work)
 		}
 	}
+	if len(s.suspects) > 0 && !s.core.trusted.Swap(false) {
+		return s.stop(nil, s.suspects[0].err)
+	}
 	s.convict()
 	return nil
+}
+
+// holdBack leaves out the events of users that have been throttled meanwhile.
+func (s *settling) holdBack(part []item) []item {
+	if len(s.throttled) == 0 {
+		return part
+	}
+	var rest []item
+	for _, it := range part {
+		if err := s.throttled[it.key()]; err != nil {
+			s.fate(it, ReasonThrottled, err)
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	return rest
 }
 
 func halve(work [][]item, part []item) [][]item {
@@ -204,12 +226,14 @@ func holds(part []item, key string) bool {
 func (s *settling) accept(part []item) {
 	s.accepted += len(part)
 	s.core.ceiling(s.endpoint).raise()
-	s.settleAll(part, "", nil)
+	s.core.trusted.Store(true)
 	s.convict()
+	s.settleAll(part, "", nil)
 }
 
-// convict settles the suspects: others were accepted where they were refused, or
-// there are no others.
+// convict settles the suspects: others were accepted where they were refused. If
+// there are no others, something must have been accepted since the last time: one
+// who refuses each event alone could be a firewall as well.
 func (s *settling) convict() {
 	for _, it := range s.suspects {
 		s.fate(it.item, it.reason, it.err)
@@ -244,7 +268,14 @@ func (s *settling) settleNamed(part []item, o outcome) (rest []item) {
 	refusal, _ := errors.AsType[*Error](o.err)
 	for i, it := range part {
 		if v := o.named[i]; v.reason != "" {
-			s.fate(it, v.reason, &Error{StatusCode: refusal.StatusCode, Op: refusal.Op, Message: v.message, RetryAfter: refusal.RetryAfter})
+			err := &Error{StatusCode: refusal.StatusCode, Op: refusal.Op, Message: v.message, RetryAfter: refusal.RetryAfter}
+			s.fate(it, v.reason, err)
+			if v.reason == ReasonThrottled {
+				if s.throttled == nil {
+					s.throttled = make(map[string]error)
+				}
+				s.throttled[it.key()] = err
+			}
 		} else {
 			rest = append(rest, it)
 		}

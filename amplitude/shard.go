@@ -3,7 +3,6 @@ package amplitude
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +19,8 @@ type shard struct {
 	mu     sync.Mutex
 	in     *buffer
 	since  time.Time // when the first event came in
-	hasten bool      // a Flush or Close waits
+	hasten bool      // a Flush waits
+	gone   bool      // the worker has ended
 
 	// The worker's own:
 	lanes   map[string]*lane // of throttled users, by key
@@ -41,17 +41,23 @@ type buffer struct {
 type state struct {
 	epoch     int
 	settled   bool
+	reason    Reason    // of the last attempt
 	ambiguous time.Time // of the first attempt that may have stored it
 }
 
 func (b *buffer) add(json []byte, it item, st state) {
-	it.index, it.to = len(b.items), len(json)
-	b.json = json
+	it.index, it.from = len(b.items), len(b.json)
+	b.json = append(b.json, json...)
+	it.to = len(b.json)
 	b.items = append(b.items, it)
 	b.states = append(b.states, st)
 }
 
 func (b *buffer) reset() {
+	if cap(b.json) > maxSpare {
+		*b = buffer{}
+		return
+	}
 	clear(b.items) // lets go of the caller's strings and properties
 	clear(b.events)
 	b.json, b.items, b.states, b.events = b.json[:0], b.items[:0], b.states[:0], b.events[:0]
@@ -67,7 +73,10 @@ type lane struct {
 	err     error // that of the last throttling
 }
 
-const firstPortion = 256
+const (
+	firstPortion = 256
+	maxSpare     = 4 << 20 // a buffer that has grown larger is not kept
+)
 
 // dedupWindow is how long Amplitude recognises a repeat, less a margin.
 const dedupWindow = 6*24*time.Hour + 12*time.Hour
@@ -99,15 +108,14 @@ func (s *shard) release() {
 	}
 }
 
-func (s *shard) put(e *Event, epoch int) error {
+// put stores an event, unless the worker has ended meanwhile.
+func (s *shard) put(e *Event, json []byte, epoch int) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := len(s.in.json)
-	json, err := e.AppendJSON(s.in.json)
-	if err != nil {
-		return fmt.Errorf("amplitude: invalid event: %w", err)
+	if s.gone {
+		return false
 	}
-	s.in.add(json, item{user: e.UserID, device: e.DeviceID, from: from}, state{epoch: epoch})
+	s.in.add(json, item{user: e.UserID, device: e.DeviceID}, state{epoch: epoch})
 	if s.u.cfg.OnResult != nil {
 		s.in.events = append(s.in.events, *e)
 	}
@@ -117,7 +125,7 @@ func (s *shard) put(e *Event, epoch int) error {
 	if len(s.in.items) == 1 || s.in.full(s.u.endpoint) {
 		s.signal()
 	}
-	return nil
+	return true
 }
 
 func (b *buffer) full(ep endpoint) bool {
@@ -151,7 +159,7 @@ func (s *shard) run() {
 			out.reset()
 		}
 		s.sendLanes()
-		if s.u.ctx.Err() != nil && s.empty() {
+		if s.u.ctx.Err() != nil && s.leave() {
 			return
 		}
 		timer.Reset(s.idle())
@@ -171,7 +179,7 @@ func (s *shard) swap(empty *buffer) *buffer {
 		s.hasten = false
 		return empty
 	}
-	ready := s.hasten || s.in.full(s.u.endpoint) || s.u.ctx.Err() != nil || time.Since(s.since) >= s.u.cfg.MaxDelay
+	ready := s.hasten || s.in.full(s.u.endpoint) || s.u.isClosed() || time.Since(s.since) >= s.u.cfg.MaxDelay
 	if !ready {
 		return empty
 	}
@@ -181,10 +189,12 @@ func (s *shard) swap(empty *buffer) *buffer {
 	return out
 }
 
-func (s *shard) empty() bool {
+// leave ends the worker if there is nothing left for it.
+func (s *shard) leave() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.in.items) == 0 && len(s.lanes) == 0
+	s.gone = len(s.in.items) == 0 && len(s.lanes) == 0
+	return s.gone
 }
 
 // idle is the time until there may be something to do.
@@ -225,6 +235,16 @@ func fit(items []item, room int) int {
 	return len(items)
 }
 
+// overtakes takes an event out of a request whose user has been throttled since
+// it was cut: it stays in the user's lane, or goes there.
+func (s *shard) overtakes(b *buffer, it item) bool {
+	l := s.lanes[it.key()]
+	if l != nil && b == &l.buffer {
+		return time.Until(l.due) > 0
+	}
+	return s.park(b, it)
+}
+
 // park moves the event of a throttled user to the user's lane.
 func (s *shard) park(b *buffer, it item) bool {
 	l := s.lanes[it.key()]
@@ -235,15 +255,14 @@ func (s *shard) park(b *buffer, it item) bool {
 		s.settle(b, it, ReasonThrottled, l.err)
 		return true
 	}
+	b.states[it.index].reason = ReasonThrottled
 	l.copy(b, it)
 	return true
 }
 
 // copy adds an event of another buffer.
 func (b *buffer) copy(from *buffer, it item) {
-	moved := it
-	moved.from = len(b.json)
-	b.add(append(b.json, from.json[it.from:it.to]...), moved, from.states[it.index])
+	b.add(from.json[it.from:it.to], it, from.states[it.index])
 	if len(from.events) > 0 {
 		b.events = append(b.events, from.events[it.index])
 	}
@@ -255,20 +274,20 @@ func (s *shard) insist(b *buffer, items []item) {
 	for len(items) > 0 {
 		probe, err := s.u.core.gate.Pass(s.u.ctx)
 		if err != nil {
-			s.giveUp(b, items, ReasonUnsent, err)
+			s.giveUp(b, items, err)
 			return
 		}
-		ctx := s.u.ctx
-		if probe {
-			ctx = rest.WithAttempts(ctx, 1)
+		ctx, n := s.u.ctx, len(items)
+		if probe { // one event, so that nothing is halved while everything is refused
+			ctx, n = rest.WithAttempts(ctx, 1), 1
 		}
-		items = s.send(ctx, b, items)
+		items = append(s.send(ctx, b, items[:n]), items[n:]...)
+		items = slices.DeleteFunc(items, func(it item) bool { return s.overtakes(b, it) })
 	}
 }
 
 // send makes one pass and returns what it left unsettled, in order.
 func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item) {
-	var reason Reason
 	settling := settling{core: s.u.core, endpoint: s.u.endpoint, minIDLength: s.u.cfg.MinIDLength}
 	settling.fate = func(it item, r Reason, err error) {
 		st := &b.states[it.index]
@@ -285,8 +304,8 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 				s.settle(b, it, ReasonAmbiguous, err) // sent again it would count twice
 				return
 			}
+			st.reason = r
 			again = append(again, it)
-			reason = cmp.Or(reason, r)
 		}
 	}
 	err := settling.run(ctx, &batch{b.json, items})
@@ -296,7 +315,7 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 	}
 	slices.SortFunc(again, func(a, b item) int { return a.index - b.index })
 	if s.u.ctx.Err() != nil {
-		s.giveUp(b, again, reason, err)
+		s.giveUp(b, again, err)
 		return nil
 	}
 	s.u.core.gate.Close(pauseOf(err))
@@ -310,6 +329,7 @@ func (s *shard) throttle(b *buffer, it item, err error) {
 		l = &lane{portion: firstPortion}
 		s.lanes[it.key()] = l
 	}
+	b.states[it.index].reason = ReasonThrottled
 	l.err = err
 	l.due = time.Now().Add(throttlePause)
 	if b != &l.buffer {
@@ -317,25 +337,26 @@ func (s *shard) throttle(b *buffer, it item, err error) {
 	}
 }
 
-func (s *shard) giveUp(b *buffer, items []item, reason Reason, err error) {
+// giveUp hands events back as they stand.
+func (s *shard) giveUp(b *buffer, items []item, err error) {
 	for _, it := range items {
-		r := reason
+		reason := cmp.Or(b.states[it.index].reason, ReasonUnsent)
 		if !b.states[it.index].ambiguous.IsZero() {
-			r = ReasonAmbiguous
+			reason = ReasonAmbiguous
 		}
-		s.settle(b, it, r, err)
+		s.settle(b, it, reason, err)
 	}
 }
 
-// sendLanes sends the next portion of each lane whose pause is over, and goes on
-// with a lane as long as it is not throttled again.
+// sendLanes sends the next portion of each lane whose pause is over. The worker
+// comes back for more: other users' events do not wait for a whole lane.
 func (s *shard) sendLanes() {
 	for k, l := range s.lanes {
-		for len(l.items) > 0 && time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
+		if time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
 			s.sendPortion(l)
 		}
 		if s.u.ctx.Err() != nil {
-			s.giveUp(&l.buffer, l.items, ReasonThrottled, l.err)
+			s.giveUp(&l.buffer, l.items, l.err)
 			l.reset()
 		}
 		if len(l.items) == 0 {
@@ -349,7 +370,9 @@ func (s *shard) sendPortion(l *lane) {
 	items := l.items[:min(l.portion, fit(l.items, s.u.endpoint.room()))]
 	due := l.due
 	s.insist(&l.buffer, items)
-	if l.due != due {
+	if l.due == due {
+		l.portion = min(2*l.portion, maxEvents)
+	} else {
 		l.portion = max(1, len(items)/2)
 	}
 	l.compact()

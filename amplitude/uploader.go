@@ -31,8 +31,8 @@ type UploaderConfig struct {
 	MaxDelay time.Duration
 	// MinIDLength is as in [EventUploadRequest].
 	MinIDLength int
-	// OnResult is told of each event once, delivered ones too: of the events of
-	// one user in their order, from several goroutines. Nil logs the failures
+	// OnResult is told of each event once, delivered ones too: of those of one
+	// user that are delivered in their order, from several goroutines. Nil logs the failures
 	// to the Client's Logger; with neither, losses are silent. It holds up the delivery of other events while it
 	// runs, and may not wait for the Uploader.
 	OnResult func(Result)
@@ -133,50 +133,34 @@ func (cfg UploaderConfig) validate(c *Client) error {
 // The event is encoded before Add returns. One without a Time gets the current
 // one, one without an InsertID a random one.
 func (u *Uploader) Add(ctx context.Context, e Event) error {
-	if err := u.check(&e); err != nil {
-		return err
-	}
-	for {
-		epoch, room, err := u.enter()
-		if room == nil {
-			return u.put(&e, epoch, err)
-		}
+	return u.add(&e, func(room <-chan struct{}) error {
 		select {
 		case <-room:
+			return nil
 		case <-u.closed:
 			return ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
+	})
 }
 
 // TryAdd is Add for those who cannot wait, a request handler for one: it returns
 // [ErrFull] where Add would wait.
 func (u *Uploader) TryAdd(e Event) error {
-	if err := u.check(&e); err != nil {
-		return err
-	}
-	epoch, room, err := u.enter()
-	if room != nil {
-		return ErrFull
-	}
-	return u.put(&e, epoch, err)
+	return u.add(&e, func(<-chan struct{}) error { return ErrFull })
 }
 
-func (u *Uploader) check(e *Event) error {
+var encodings = sync.Pool{New: func() any { return new([]byte) }}
+
+// add encodes the event before it takes room and outside of all locks: a
+// MarshalJSON of the caller's may do what it likes, panic included.
+func (u *Uploader) add(e *Event, full func(room <-chan struct{}) error) error {
 	if u.core == nil {
 		return errors.New("amplitude: the Uploader was not made by NewUploader")
 	}
 	if err := checkEvent(e, u.cfg.MinIDLength); err != nil {
 		return fmt.Errorf("amplitude: invalid event: %w", err)
-	}
-	return nil
-}
-
-func (u *Uploader) put(e *Event, epoch int, err error) error {
-	if err != nil {
-		return err
 	}
 	if e.Time.IsZero() {
 		e.Time = time.Now()
@@ -184,14 +168,39 @@ func (u *Uploader) put(e *Event, epoch int, err error) error {
 	if e.InsertID == "" {
 		e.InsertID = rand.Text()
 	}
-	if err = u.shardOf(e).put(e, epoch); err != nil {
-		u.leave(epoch, 1)
+	buf := encodings.Get().(*[]byte)
+	defer encodings.Put(buf)
+	json, err := e.AppendJSON((*buf)[:0])
+	if err != nil {
+		return fmt.Errorf("amplitude: invalid event: %w", err)
 	}
-	return err
+	*buf = json
+	for {
+		epoch, room, err := u.enter()
+		if room == nil {
+			if err == nil && !u.shardOf(e).put(e, json, epoch) {
+				u.leave(epoch, 1)
+				err = ErrClosed
+			}
+			return err
+		}
+		if err := full(room); err != nil {
+			return err
+		}
+	}
 }
 
 func (u *Uploader) shardOf(e *Event) *shard {
 	return u.shards[maphash.String(u.seed, key(e))%shardCount]
+}
+
+func (u *Uploader) isClosed() bool {
+	select {
+	case <-u.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // enter counts an event in, unless Close was first. If there is no room, it
@@ -242,7 +251,9 @@ func (u *Uploader) Flush(ctx context.Context) error {
 	}
 	u.mu.Lock()
 	upTo := u.first + len(u.epochs) - 1
-	u.epochs = append(u.epochs, 0)
+	if u.epochs[len(u.epochs)-1] > 0 {
+		u.epochs = append(u.epochs, 0)
+	}
 	u.mu.Unlock()
 	return u.settle(ctx, upTo)
 }

@@ -1,6 +1,7 @@
 package amplitude_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -367,9 +368,20 @@ func TestUploaderKeepsOrderUnderRandomAnswers(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const users, each = 50, 40
-				rng := rand.New(rand.NewPCG(seed, 3))
+				rng := &lockedRand{r: rand.New(rand.NewPCG(seed, 3))}
 				var fake amplitudetest.Fake
-				up, res := newUploader(t, &fake, amplitude.UploaderConfig{MaxDelay: 50 * time.Millisecond})
+				fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+					body, _ := io.ReadAll(r.Body)
+					if bytes.Count(body, []byte(`"event_type"`)) < 2 || rng.IntN(3) > 0 {
+						return false
+					}
+					w.WriteHeader(http.StatusRequestEntityTooLarge) // of several events, which are then halved
+					return true
+				})
+				res := new(results)
+				client := newClient(t, &fake, func(cfg *amplitude.Config) { cfg.DisableCompression = true })
+				up, err := amplitude.NewUploader(client, amplitude.UploaderConfig{MaxDelay: 50 * time.Millisecond, OnResult: res.add})
+				require.NoError(t, err)
 				for n := range each {
 					for range 3 {
 						fake.FailNext([]int{200, 200, 200, 429, 500, 503, 0}[rng.IntN(7)])
@@ -430,6 +442,149 @@ func TestUploaderCountsEveryEventWhileManyAddAndClose(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, taken, res.byReason(t)[""])
 		require.Len(t, fake.Events(), taken)
+	})
+}
+
+// lockedRand is for the test and the fake at once.
+type lockedRand struct {
+	mu sync.Mutex
+	r  *rand.Rand
+}
+
+func (l *lockedRand) IntN(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.IntN(n)
+}
+
+func TestUploaderKeepsOrderWhenAHalfIsThrottled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.Throttle("user-a")
+		time.AfterFunc(10*time.Second, func() { fake.Release("user-a") })
+		fake.FailNext(413)
+		up, res := newUploader(t, &fake, amplitude.UploaderConfig{})
+		for i := range 4 {
+			require.NoError(t, up.Add(t.Context(), amplitude.Event{UserID: "user-a", EventType: "x", EventProperties: map[string]any{"n": i}}))
+		}
+		require.NoError(t, up.Close(t.Context()))
+		require.Equal(t, upTo(4), order(&fake))
+		require.Equal(t, map[amplitude.Reason]int{"": 4}, res.byReason(t))
+	})
+}
+
+func TestUploaderIsPoliteToWhoRefusesEachEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(400)
+			io.WriteString(w, `{"code":400,"error":"Request blocked by policy"}`)
+			return true
+		})
+		up, res := newUploader(t, &fake, amplitude.UploaderConfig{})
+		for _, e := range numbered(200) {
+			require.NoError(t, up.Add(t.Context(), e))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		before := len(fake.Requests())
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.LessOrEqual(t, len(fake.Requests())-before, 120)
+		fake.Intercept(nil)
+		require.NoError(t, up.Close(t.Context()))
+		require.Equal(t, map[amplitude.Reason]int{"": 200}, res.byReason(t))
+	})
+}
+
+func TestUploaderSurvivesAPanickingMarshaler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		up, _ := newUploader(t, &fake, amplitude.UploaderConfig{MaxEvents: 2})
+		for range 5 {
+			require.Panics(t, func() {
+				_ = up.TryAdd(amplitude.Event{UserID: "user-1", EventType: "x", EventProperties: panicking{}})
+			})
+		}
+		require.NoError(t, up.TryAdd(numbered(1)[0]))
+		require.NoError(t, up.Close(t.Context()))
+		require.Len(t, fake.Events(), 1)
+	})
+}
+
+type panicking struct{}
+
+func (panicking) MarshalJSON() ([]byte, error) { panic("boom") }
+
+// What Add took is told of, whenever Close comes and however little time it has.
+func TestUploaderTellsOfEachEventItTook(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		var fake amplitudetest.Fake
+		up, res := newUploader(t, &fake, amplitude.UploaderConfig{MaxDelay: time.Hour})
+		var wg sync.WaitGroup
+		var taken atomic.Int64
+		for g := range 4 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					err := up.Add(t.Context(), amplitude.Event{UserID: fmt.Sprintf("user-%d", g), EventType: "x", InsertID: fmt.Sprint(g, " ", i)})
+					if err != nil {
+						require.ErrorIs(t, err, amplitude.ErrClosed)
+						return
+					}
+					taken.Add(1)
+				}
+			})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = up.Close(ctx)
+		wg.Wait()
+		told := 0
+		for _, n := range res.byReason(t) {
+			told += n
+		}
+		require.EqualValues(t, taken.Load(), told)
+	}
+}
+
+func TestUploaderServesOthersWhileALaneDrains(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fake amplitudetest.Fake
+		fake.HTTPV2.EventsPerSecond = -1
+		fake.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+			return false
+		})
+		fake.Throttle("busy-user")
+		var worst time.Duration
+		up, err := amplitude.NewUploader(newClient(t, &fake), amplitude.UploaderConfig{MaxEvents: 40_000, OnResult: func(r amplitude.Result) {
+			if r.Event.UserID != "busy-user" {
+				worst = max(worst, time.Since(r.Event.Time))
+			}
+		}})
+		require.NoError(t, err)
+		for range 9000 {
+			require.NoError(t, up.Add(t.Context(), amplitude.Event{UserID: "busy-user", EventType: "x"}))
+		}
+		time.Sleep(10 * time.Second)
+		fake.Release("busy-user")
+		for range 40 {
+			time.Sleep(time.Second)
+			for _, e := range numbered(8) { // some of them of the busy user's shard
+				e.InsertID = ""
+				require.NoError(t, up.Add(t.Context(), e))
+			}
+		}
+		require.NoError(t, up.Close(t.Context()))
+		require.LessOrEqual(t, worst, 3*time.Second)
 	})
 }
 

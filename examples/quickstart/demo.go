@@ -121,7 +121,7 @@ func serve(h http.Handler) (addr string, stop func(), err error) {
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15 * time.Second,
+		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 	}
 	go srv.Serve(ln) // until stop; its error is then http.ErrServerClosed

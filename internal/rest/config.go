@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -14,19 +13,26 @@ import (
 // that follows no redirect: net/http would carry a header such as Api-Key, or a
 // body with a key in it, on to another host.
 func HTTPClient(base *http.Client) *http.Client {
-	c := http.Client{Timeout: 30 * time.Second}
+	c := http.Client{Timeout: 30 * time.Second, Transport: transport()}
 	if base != nil {
 		c = *base
-	} else {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = 16
-		t.DisableCompression = true
-		t.ResponseHeaderTimeout = 30 * time.Second
-		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		c.Transport = t
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
+}
+
+// transport is the one of net/http with more idle connections and our own
+// reading of bodies. Programs wrap http.DefaultTransport; theirs is used then.
+func transport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.DisableCompression = true
+	t.ResponseHeaderTimeout = 30 * time.Second
+	return t
 }
 
 // CheckBaseURL accepts https, and http on a loopback address. Its errors do not
@@ -34,9 +40,9 @@ func HTTPClient(base *http.Client) *http.Client {
 func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
+	case err != nil || u.Hostname() == "" || u.Opaque != "":
 		return errors.New("is not an absolute URL")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || strings.ContainsAny(base, "?#"):
 		return errors.New("must have no user, query or fragment")
 	case u.Scheme == "https":
 		return nil

@@ -45,7 +45,7 @@ type Client struct {
 	// Ambiguous is the vendor's kind of error for a call that was cut off and
 	// may have taken effect, Unsure the statuses of which that is true.
 	Ambiguous error
-	Unsure    func(status int) bool
+	Unsure    func(op string, status int) bool
 
 	budget budget
 }

@@ -471,6 +471,21 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
+func TestAWrappedDefaultTransportIsUsed(t *testing.T) { // not parallel: it changes a global
+	old := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = old })
+	http.DefaultTransport = roundTripper(func(*http.Request) (*http.Response, error) { return reply(200, "{}"), nil })
+	c := newTestClient(nil)
+	c.HTTP = HTTPClient(nil)
+	require.NoError(t, c.Do(t.Context(), get, nil))
+}
+
+func TestOverlappingSecretsLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	text := scrub("Invalid API key: apikey12345canary for user-10-annabel", []string{"12345", "user-10", "user-10-annabel", "apikey12345canary"})
+	require.Equal(t, "Invalid API key: [removed] for [removed]", text)
+}
+
 func TestTheCallersClientIsNotChanged(t *testing.T) {
 	t.Parallel()
 	mine := &http.Client{Timeout: time.Minute}
@@ -485,7 +500,7 @@ func TestBaseURLs(t *testing.T) {
 		"https://api.example.com": true, "https://proxy.example.com/amplitude": true, "http://127.0.0.1:8080": true,
 		"http://localhost": true, "http://[::1]:1": true,
 		"http://api.example.com": false, "ftp://x": false, "/path": false, "": false, "https://": false,
-		"https://user:pw@h": false, "https://h?q=1": false, "https://h#f": false, "http://10.0.0.1": false, "://": false,
+		"https://user:pw@h": false, "https://h?q=1": false, "https://h#f": false, "http://10.0.0.1": false, "://": false, "https://h?": false, "https://h#": false, "https://:443": false,
 	} {
 		err := CheckBaseURL(base)
 		require.Equal(t, ok, err == nil, "%q: %v", base, err)

@@ -72,7 +72,7 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 			err = c.noAnswer(r, unsure, err)
 		} else {
 			resp.Unsure = unsure
-			unsure = unsure || c.Unsure != nil && c.Unsure(resp.StatusCode)
+			unsure = unsure || c.Unsure != nil && c.Unsure(r.op, resp.StatusCode)
 			if resp.StatusCode < 400 {
 				c.budget.earn()
 			}

@@ -55,6 +55,8 @@ var (
 // queries, one line, 2 KiB.
 func scrub(text string, secrets []string) string {
 	text = cut(text, 4*maxText)
+	// The longest first: one may be part of another.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	for _, s := range secrets {
 		if len(s) > 2 {
 			text = strings.ReplaceAll(text, s, removed)
