@@ -533,13 +533,27 @@ func TestTheVendorsPauseIsReadOffTheFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fake amplitudetest.Fake
+		fake.ExhaustQuota("spent-user")
 		relay := newRelay(t, &fake)
-		fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		var requests atomic.Int64
+		fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			switch requests.Add(1) {
+			case 1: // holds up the others, so that they travel together
+				time.Sleep(5 * time.Millisecond)
+				return false
+			case 2: // a 429 for the first of them alone
+				return false
+			}
 			w.Header().Set("Retry-After", "120")
 			w.WriteHeader(503)
 			return true
 		})
-		require.Equal(t, 503, post(relay, token, click("user-1", 0)).Code)
+		var wg sync.WaitGroup
+		for _, user := range []string{"user-0", "spent-user", "user-1"} {
+			wg.Go(func() { post(relay, token, click(user, 0)) })
+			synctest.Wait()
+		}
+		wg.Wait()
 		require.ErrorContains(t, relay.Ready(), "next try in 2m0s")
 	})
 }
