@@ -204,6 +204,7 @@ func TestEachWebhookIsAnsweredByItsOwnFate(t *testing.T) {
 				fates[fmt.Sprint(o.Fate, " ", o.Reason)] += "."
 			}
 		})
+		require.Equal(t, 200, post(relay, token, click("user-1", 0)).Code, "so that a refusal can be an event's own fault")
 		want := map[string]int{"user-1": 200, "busy-user": 503, "spent-user": 503, "lost-user": 200, "user-2": 200, "": 200, "null": 200}
 		var wg sync.WaitGroup
 		for user, status := range want {
@@ -217,13 +218,13 @@ func TestEachWebhookIsAnsweredByItsOwnFate(t *testing.T) {
 		}
 		wg.Wait()
 		require.Equal(t, map[string]string{
-			"delivered ": "..", "failed throttled": ".", "failed quota": ".", "refused invalid": ".", "skipped no_user_id": ".", "skipped refused_user_id": ".",
+			"delivered ": "...", "failed throttled": ".", "failed quota": ".", "refused invalid": ".", "skipped no_user_id": ".", "skipped refused_user_id": ".",
 		}, fates)
 		require.NoError(t, relay.Ready(), "one user's throttling is not the route's")
 		require.Equal(t, 1, strings.Count(log.String(), "refuses an event for good"))
 		require.NotContains(t, log.String(), "lost-user")
 		s := relay.Stats()
-		require.EqualValues(t, 2, s.Delivered)
+		require.EqualValues(t, 3, s.Delivered)
 		require.EqualValues(t, 2, s.Failed)
 		require.Equal(t, map[amplitude.Reason]int64{amplitude.ReasonInvalid: 1}, s.Refused)
 	})
