@@ -18,6 +18,7 @@ const (
 	maxGathered = 500                   // events of one upload
 	maxBytes    = 800_000               // of their webhooks: what one request holds
 	maxUploads  = 4                     // of one route at a time
+	overlap     = 16                    // events that are worth a second upload beside the first
 	patience    = 10 * time.Millisecond // with uploads under way before another is begun
 )
 
@@ -66,7 +67,7 @@ func (rt *route) deliver(ctx context.Context, size int, events ...amplitude.Even
 	case wait > 0:
 		return Failed, "closed", errClosed
 	case probe:
-		g := &gathering{events: events, deadline: time.Now().Add(rt.within), done: make(chan struct{})}
+		g := &gathering{events: slices.Clone(events), deadline: time.Now().Add(rt.within), done: make(chan struct{})}
 		rt.upload(rest.WithAttempts(ctx, 1), g)
 		return g.fate(0, len(events))
 	}
@@ -87,7 +88,7 @@ func (rt *route) join(size int, events []amplitude.Event) (g *gathering, from in
 		from = len(g.events)
 		g.events = append(g.events, events...)
 		g.bytes += size
-		if len(g.events) >= maxGathered && rt.uploads < maxUploads {
+		if len(g.events) >= overlap && rt.uploads < 2 || len(g.events) >= maxGathered && rt.uploads < maxUploads {
 			rt.start(g)
 		}
 		return g, from, false
@@ -119,8 +120,9 @@ func (rt *route) start(g *gathering) {
 	close(g.lead)
 }
 
-// leadUpload waits for the gathering's turn: that no upload is under way, that
-// those under way take long, or that the gathering is full. Whoever leads stays
+// leadUpload waits for the gathering's turn: that no upload is under way, or one
+// and there is enough for a second, that those under way take long, or that the
+// gathering is full. Whoever leads stays
 // to the end, even if its own client has gone.
 func (rt *route) leadUpload(ctx context.Context, g *gathering) {
 	t := time.NewTimer(patience)

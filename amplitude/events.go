@@ -134,7 +134,7 @@ func (u *upload) pass(ctx context.Context, todo []int) {
 
 // cut makes batches of the events and passes each on.
 func (u *upload) cut(todo []int, send func(*batch)) {
-	b := new(batch)
+	b := batches.Get().(*batch)
 	for _, i := range todo {
 		e := &u.req.Events[i]
 		if u.hold(i, e) {
@@ -150,7 +150,7 @@ func (u *upload) cut(todo []int, send func(*batch)) {
 		ok, err := b.add(i, e, u.endpoint.room())
 		if !ok {
 			send(b)
-			if b = new(batch); u.hold(i, e) {
+			if b = batches.Get().(*batch); u.hold(i, e) {
 				continue
 			}
 			_, err = b.add(i, e, u.endpoint.room())
@@ -161,6 +161,8 @@ func (u *upload) cut(todo []int, send func(*batch)) {
 	}
 	if len(b.items) > 0 {
 		send(b)
+	} else {
+		b.free()
 	}
 }
 
@@ -186,6 +188,7 @@ func (u *upload) reject(i int, reason Reason, err error) {
 }
 
 func (u *upload) settle(ctx context.Context, b *batch) {
+	defer b.free()
 	s := settling{core: u.core, endpoint: u.endpoint, minIDLength: u.req.MinIDLength, fate: u.fate}
 	if err := s.run(ctx, b); err != nil {
 		u.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/iteramp/iteramp/internal/jsonscan"
@@ -95,6 +96,18 @@ func (b *batch) add(index int, e *Event, maxBytes int) (ok bool, err error) {
 	}
 	b.items = append(b.items, item{index, e.UserID, e.DeviceID, from, len(b.json)})
 	return true, nil
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// free gives the room of a batch back, unless it is uncommonly large.
+func (b *batch) free() {
+	if cap(b.json) > maxSpare {
+		return
+	}
+	clear(b.items)
+	b.json, b.items = b.json[:0], b.items[:0]
+	batches.Put(b)
 }
 
 // settling finds out what became of each event of a batch.
