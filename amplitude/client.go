@@ -150,7 +150,7 @@ func NewClient(cfg Config) (*Client, error) {
 			Log:         cfg.Logger,
 			Secrets:     []string{cfg.APIKey, cfg.SecretKey},
 			Pause:       pause,
-			Refused:     refused,
+			Refused:     func(r *rest.Response, problem string) error { return newError(r, problem) },
 			Ambiguous:   ErrAmbiguous,
 			Unsure:      ambiguous,
 		},

@@ -73,12 +73,9 @@ func ambiguous(op string, status int) bool {
 	return status == http.StatusOK || status == http.StatusRequestTimeout || status >= 500
 }
 
-// refused makes the error of an answer. The status decides: a body may be HTML,
-// empty or cut short.
-func refused(resp *rest.Response, problem string) error {
-	return newError(resp, problem)
-}
-
+// newError makes the error of an answer, with Amplitude's own message unless
+// there is a better one. The status decides: a body may be HTML, empty or cut
+// short.
 func newError(resp *rest.Response, message string) *Error {
 	if message == "" {
 		message = resp.Clean(messageOf(resp.Body))
