@@ -31,8 +31,30 @@ func transport() http.RoundTripper {
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 16
 	t.DisableCompression = true
-	t.ResponseHeaderTimeout = 30 * time.Second
 	return t
+}
+
+// withoutTimeout is c for a stream: a Timeout would cut its body.
+func withoutTimeout(c *http.Client) *http.Client {
+	stream := *c
+	stream.Timeout = 0
+	return &stream
+}
+
+// checkLink accepts https, and http if base is that as well: it is on a loopback
+// address then. A user in it would become credentials.
+func checkLink(link, base string) error {
+	u, err := url.Parse(link)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil:
+		return errors.New("the link is not a plain URL")
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && strings.HasPrefix(base, "http:") && loopback(u.Hostname()):
+		return nil
+	default:
+		return errors.New("the link is not https")
+	}
 }
 
 // CheckBaseURL accepts https, and http on a loopback address. Its errors do not

@@ -56,15 +56,18 @@ type Call struct {
 	Base   string   // scheme, host and path prefix
 	Path   string   // as the vendor's reference prints it: "/api/lists/{listId}/size"
 	Args   []string // what stands in for the braces, in order; escaped here
-	Query  any      // url.Values, or a struct for go-querystring
-	Body   any      // []byte is sent as it is, url.Values as a form, all else as JSON
-	Auth   func(*http.Request)
+	// Link is an address out of an answer and stands for Base, Args and Query.
+	// The request carries no credentials and waits for no limiter.
+	Link  string
+	Query any // url.Values, or a struct for go-querystring
+	Body  any // []byte is sent as it is, url.Values as a form, all else as JSON
+	Auth  func(*http.Request)
 
 	// Idempotent says that a second execution cannot harm, so that a call cut
 	// off half-way may be repeated.
 	Idempotent bool
-	// Status is the documented success, zero means 200.
-	Status int
+	// Status are the documented successes, none means 200.
+	Status []int
 	// MaxBody bounds a success's body, zero means 8 MiB.
 	MaxBody int
 	// Final stops the repetition of a response whose status alone would be
@@ -88,6 +91,7 @@ type Response struct {
 
 	hidden  func() []string
 	secrets []string
+	stream  *Stream // what is left to read of a success
 }
 
 // Clean makes a text that came from outside fit to be shown: short, on one
@@ -108,11 +112,7 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 	if err != nil {
 		return err
 	}
-	success := call.Status
-	if success == 0 {
-		success = http.StatusOK
-	}
-	if resp.StatusCode != success {
+	if !call.success(resp.StatusCode) {
 		return c.Refused(resp, "")
 	}
 	switch out := out.(type) {
@@ -129,6 +129,13 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 	}
 }
 
+func (c Call) success(status int) bool {
+	if len(c.Status) == 0 {
+		return status == http.StatusOK
+	}
+	return slices.Contains(c.Status, status)
+}
+
 // request is a call made ready: encoded once, sent as often as needed.
 type request struct {
 	Call
@@ -137,6 +144,7 @@ type request struct {
 	header   http.Header
 	body     []byte
 	attempts int
+	stream   bool // the body of a success is not read here
 }
 
 func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
@@ -166,6 +174,9 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 // url fills the braces of the path. A part that is empty, "." or ".." would
 // reach another endpoint and is refused.
 func (c Call) url() (string, error) {
+	if c.Link != "" {
+		return c.Link, checkLink(c.Link, c.Base)
+	}
 	if !strings.HasPrefix(c.Path, "/") {
 		return "", errors.New("the path must begin with a slash") // or it would go on with the host
 	}
@@ -259,7 +270,11 @@ const (
 // try makes one attempt. sent is false only if the request provably never left.
 func (c *Client) try(ctx context.Context, r *request, w *wire) (resp *Response, sent bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	defer func() {
+		if resp == nil || resp.stream == nil {
+			cancel(nil)
+		}
+	}()
 	req, err := http.NewRequestWithContext(w.watch(ctx, cancel, r.body == nil), r.Method, r.url, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, false, errors.New("the address is not a URL")
@@ -270,12 +285,21 @@ func (c *Client) try(ctx context.Context, r *request, w *wire) (resp *Response, 
 	for name, values := range r.header {
 		req.Header[name] = values
 	}
-	if r.Auth != nil {
+	if r.Auth != nil && r.Link == "" {
 		r.Auth(req)
 	}
-	answer, err := c.HTTP.Do(req)
+	client := c.HTTP
+	if r.stream {
+		client = withoutTimeout(client)
+	}
+	answer, err := client.Do(req)
 	if err != nil {
 		return nil, w.mayHaveLeft(), cause(ctx, err)
+	}
+	if r.stream && r.success(answer.StatusCode) {
+		resp = c.response(r, answer)
+		resp.stream = newStream(ctx, cancel, c, r, answer)
+		return resp, true, nil
 	}
 	defer answer.Body.Close()
 	limit := maxError
@@ -285,14 +309,7 @@ func (c *Client) try(ctx context.Context, r *request, w *wire) (resp *Response, 
 			limit = r.MaxBody
 		}
 	}
-	resp = &Response{
-		Op:         r.op,
-		StatusCode: answer.StatusCode,
-		Header:     answer.Header,
-		RetryAfter: retryAfter(answer.Header, time.Now()),
-		hidden:     r.hidden,
-		secrets:    c.Secrets,
-	}
+	resp = c.response(r, answer)
 	resp.Body, err = readUpTo(answer.Body, limit)
 	switch {
 	case errors.Is(err, errTooLarge) && answer.StatusCode >= 300:
@@ -301,6 +318,17 @@ func (c *Client) try(ctx context.Context, r *request, w *wire) (resp *Response, 
 		return nil, true, cause(ctx, err)
 	}
 	return resp, true, nil
+}
+
+func (c *Client) response(r *request, answer *http.Response) *Response {
+	return &Response{
+		Op:         r.op,
+		StatusCode: answer.StatusCode,
+		Header:     answer.Header,
+		RetryAfter: retryAfter(answer.Header, time.Now()),
+		hidden:     r.hidden,
+		secrets:    c.Secrets,
+	}
 }
 
 // hidden lists the values of the request that no text may repeat.

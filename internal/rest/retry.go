@@ -55,9 +55,13 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.send(ctx, r)
+}
+
+func (c *Client) send(ctx context.Context, r *request) (*Response, error) {
 	unsure := false // an attempt may have taken effect
 	for n := 1; ; n++ {
-		limited, err := c.limit(ctx, r.op)
+		limited, err := c.limit(ctx, r)
 		if err != nil {
 			return nil, c.noAnswer(r, unsure, err)
 		}
@@ -91,9 +95,9 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 	}
 }
 
-func (c *Client) limit(ctx context.Context, op string) (time.Duration, error) {
-	l := c.Limits[op]
-	if l == nil {
+func (c *Client) limit(ctx context.Context, r *request) (time.Duration, error) {
+	l := c.Limits[r.op]
+	if l == nil || r.Link != "" {
 		return 0, ctx.Err()
 	}
 	start := time.Now()
