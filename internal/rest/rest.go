@@ -165,7 +165,7 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 		r.body = compress(r.body)
 		r.header.Set("Content-Encoding", "gzip")
 	}
-	r.header.Set("Accept", "application/json")
+	r.header.Set("Accept", "application/json, text/plain, */*")
 	// Bodies are bounded as they are read, so none may grow on the way.
 	r.header.Set("Accept-Encoding", "identity")
 	return r, nil
