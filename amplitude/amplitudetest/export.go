@@ -30,22 +30,17 @@ const (
 // export answers GET /api/2/export: a zip file of gzipped JSON lines, for the
 // hours of receipt from start to end, both included.
 //
-// Source: https://amplitude.com/docs/apis/analytics/export. That a wrong key
-// is answered 403 is observed of Amplitude; the bodies of refusals are
-// documented nowhere.
-func (f *Fake) export(w http.ResponseWriter, r *http.Request, now time.Time) {
-	key, secret, _ := r.BasicAuth()
-	if key != f.apiKey() || secret != f.secretKey() {
-		http.Error(w, "Invalid API key or secret key", http.StatusForbidden)
-		return
-	}
-	start, err1 := time.Parse(exportHour, r.FormValue("start"))
-	end, err2 := time.Parse(exportHour, r.FormValue("end"))
+// Source: https://amplitude.com/docs/apis/analytics/export. The bodies of
+// refusals are documented nowhere.
+func (f *Fake) export(c *call, w http.ResponseWriter) {
+	query := c.r.URL.Query()
+	start, err1 := time.Parse(exportHour, query.Get("start"))
+	end, err2 := time.Parse(exportHour, query.Get("end"))
 	if err1 != nil || err2 != nil || end.Before(start) || end.Sub(start) >= maxExport {
 		http.Error(w, "start and end must be hours as 20060102T15, in order and at most 365 days apart", http.StatusBadRequest)
 		return
 	}
-	files := f.files(start, end, now)
+	files := f.files(start, end, c.now)
 	if len(files) == 0 {
 		http.Error(w, "no data", http.StatusNotFound)
 		return

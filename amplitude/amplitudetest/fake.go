@@ -62,6 +62,7 @@ type Fake struct {
 	quotas     map[idKey]*meter
 	people     people
 	groups     map[groupKey]map[string]any
+	underWay   map[string]int // requests, by slot
 }
 
 // Limits bound the uploads of one endpoint. A zero field means the documented
@@ -89,12 +90,6 @@ func (l Limits) or(documented Limits) Limits {
 	}
 }
 
-const (
-	pathHTTPV2 = "/2/httpapi"
-	pathBatch  = "/batch"
-	pathExport = "/api/2/export"
-)
-
 // limits are those of an upload path; false for any other path.
 //
 // Sources: https://amplitude.com/docs/apis/analytics/http-v2 and
@@ -121,39 +116,17 @@ func (f *Fake) now() time.Time {
 	return time.Now()
 }
 
-// ServeHTTP answers POST /2/httpapi, POST /batch and GET /api/2/export; any
-// other path is not found.
+// ServeHTTP answers what the package comment lists; any other path is not
+// found.
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := f.now()
 	log := &logged{ResponseWriter: w, fake: f, entry: Request{Time: now, Method: r.Method, Path: r.URL.Path}}
 	defer log.end()
-	serve := f.endpoint(r, now, &log.entry)
+	c := &call{r: r, now: now, entry: &log.entry}
+	defer f.leave(c)
+	serve := f.endpoint(c)
 	if h := f.interceptor(); h == nil || !h(log, r) {
 		f.misbehave(log, r, serve)
 	}
 	log.finished = true
-}
-
-// endpoint chooses what serves r. The body of an upload is read here, so that
-// a request is logged whole, whatever is answered to it.
-func (f *Fake) endpoint(r *http.Request, now time.Time, entry *Request) func(http.ResponseWriter) {
-	method := http.MethodPost
-	limits, isUpload := f.limits(r.URL.Path)
-	if r.URL.Path == pathExport {
-		method = http.MethodGet
-	} else if !isUpload {
-		return func(w http.ResponseWriter) { http.NotFound(w, r) }
-	}
-	if r.Method != method {
-		return func(w http.ResponseWriter) {
-			w.Header().Set("Allow", method)
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-		}
-	}
-	if !isUpload {
-		return func(w http.ResponseWriter) { f.export(w, r, now) }
-	}
-	up := f.receive(r, now, limits)
-	entry.Events, entry.Bytes = len(up.events), up.sent
-	return func(w http.ResponseWriter) { f.judge(up).write(w) }
 }

@@ -159,6 +159,10 @@ func (f *Fake) fail(w http.ResponseWriter, r *http.Request, status int) {
 			return
 		}
 	}
+	if body, ok := scripted(status); ok && needsSecret(r) {
+		body.write(w)
+		return
+	}
 	http.Error(w, http.StatusText(status), status)
 }
 

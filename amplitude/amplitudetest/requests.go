@@ -13,7 +13,7 @@ type Request struct {
 	Path   string // without the query
 	Status int    // what was answered; 0 if the connection was broken instead
 	Events int    // how many events it carried, 0 if it could not be read
-	Bytes  int    // size of an upload's body as sent, compressed if it was
+	Bytes  int    // size of the body as sent, compressed if it was
 }
 
 // Requests returns the requests answered so far, refused and repeated ones

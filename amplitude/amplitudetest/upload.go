@@ -33,6 +33,14 @@ type upload struct {
 // defaultMinIDLength is what options.min_id_length overrides.
 const defaultMinIDLength = 5
 
+// uploads answers POST /2/httpapi and POST /batch.
+func (f *Fake) uploads(c *call) func(http.ResponseWriter) {
+	limits, _ := f.limits(c.r.URL.Path)
+	up := f.receive(c.r, c.now, limits)
+	c.entry.Events, c.entry.Bytes = len(up.events), up.sent
+	return func(w http.ResponseWriter) { f.judge(up).write(w) }
+}
+
 // receive reads the request and puts its body back for an interceptor.
 func (f *Fake) receive(r *http.Request, now time.Time, limits Limits) upload {
 	up := upload{path: r.URL.Path, limits: limits, remote: r.RemoteAddr, now: now, minIDLength: defaultMinIDLength}
