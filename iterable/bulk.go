@@ -186,17 +186,25 @@ func blame(err error) Reason {
 	case refusal.StatusCode != http.StatusBadRequest && refusal.StatusCode != http.StatusConflict:
 		return ""
 	}
-	switch refusal.Code {
-	case CodeBatchTooLarge:
-		return ReasonTooLarge
-	case CodeForgottenUserError:
-		return ReasonForgotten
-	case CodeInvalidEmailAddressError, CodeInvalidUserIDError:
-		return ReasonInvalidID
-	case CodeBadJSONBody, CodeRequestFieldsTypesMismatched, CodeUniqueFieldsLimitExceeded:
-		return ReasonInvalidData
+	if reason, known := faults[refusal.Code]; known || refusal.StatusCode == http.StatusBadRequest {
+		return reason
 	}
-	return ""
+	return ReasonConflict
+}
+
+// faults are the codes by which Iterable refuses a whole request for one record.
+var faults = map[Code]Reason{
+	CodeBatchTooLarge:                ReasonTooLarge,
+	CodeForgottenUserError:           ReasonForgotten,
+	CodeInvalidEmailAddressError:     ReasonInvalidID,
+	CodeInvalidUserIDError:           ReasonInvalidID,
+	CodeBadJSONBody:                  ReasonInvalidData,
+	CodeRequestFieldsTypesMismatched: ReasonInvalidData,
+	CodeUniqueFieldsLimitExceeded:    ReasonInvalidData,
+	CodeEmailAlreadyExists:           ReasonConflict,
+	CodeUserIDAlreadyExists:          ReasonConflict,
+	CodeUnknownEmailError:            ReasonNotFound,
+	CodeUnknownUserIDError:           ReasonNotFound,
 }
 
 // whole is the reason of records whose request failed for no fault of theirs.
@@ -215,20 +223,17 @@ func (b *bulk) send(ctx context.Context, part []item) (*bulkReply, error) {
 	for i, it := range part {
 		records[i] = it.json
 	}
-	resp, err := b.core.rest.Send(ctx, b.core.complete(rest.Call{
+	resp, err := b.core.send(ctx, rest.Call{
 		Method: http.MethodPost, Path: b.path, Body: b.request(records),
 		Idempotent: b.idempotent(part),
 		Private:    func() []string { return private(part) },
-	}))
+	})
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, newError(resp, "")
-	}
 	reply := &bulkReply{op: resp.Op}
 	if json.Unmarshal(resp.Body, reply) != nil || reply.SuccessCount == nil || reply.FailCount == nil {
-		return nil, newError(resp, "the body is not the documented JSON")
+		return nil, newError(resp, otherShape)
 	}
 	return reply, nil
 }
@@ -247,14 +252,15 @@ func private(part []item) []string {
 }
 
 // accept reads the fate of each record off a reply. Records it names are
-// rejected. Of the others as many are accepted as it counts.
+// rejected. Of the others as many are accepted as both its counts allow: a failure
+// that it counts and does not name is one all the same.
 func (b *bulk) accept(part []item, reply *bulkReply) {
 	b.result.add(reply)
 	named := reply.named(part)
-	others := len(part) - len(named)
-	accepted := min(max(0, *reply.SuccessCount), others)
+	failed := min(max(len(named), *reply.FailCount), len(part))
+	accepted := max(0, min(*reply.SuccessCount, len(part)-failed))
 	b.accepted += accepted
-	b.unnamed += others - accepted
+	b.unnamed += len(part) - len(named) - accepted
 	for i, it := range part {
 		if v, ok := named[i]; ok {
 			b.reject(it.index, v.reason, v.err)

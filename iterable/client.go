@@ -105,8 +105,22 @@ type Attempt struct {
 // goroutines and needs no closing. The zero value answers each call with an
 // error.
 type Client struct {
+	// Users are user profiles, their subscriptions, devices and privacy requests.
+	Users UsersService
 	// Lists are static lists and their members.
 	Lists ListsService
+	// Events are custom events.
+	Events EventsService
+	// Subscriptions subscribe users to lists, message types and channels.
+	Subscriptions SubscriptionsService
+	// Webhooks are the system webhooks of the project.
+	Webhooks WebhooksService
+	// Campaigns are the project's campaigns, to read.
+	Campaigns CampaignsService
+	// MessageTypes are the kinds of messages that users subscribe to.
+	MessageTypes MessageTypesService
+	// Channels hold the message types.
+	Channels ChannelsService
 
 	core *core
 }
@@ -152,9 +166,11 @@ func NewClient(cfg Config) (*Client, error) {
 	if hook := cfg.OnAttempt; hook != nil {
 		c.rest.OnAttempt = func(ctx context.Context, a rest.Attempt) { hook(ctx, Attempt(a)) }
 	}
-	client := &Client{core: c}
-	client.Lists.core = c
-	return client, nil
+	return &Client{
+		Users: UsersService{c}, Lists: ListsService{c}, Events: EventsService{c}, Subscriptions: SubscriptionsService{c},
+		Webhooks: WebhooksService{c}, Campaigns: CampaignsService{c}, MessageTypes: MessageTypesService{c}, Channels: ChannelsService{c},
+		core: c,
+	}, nil
 }
 
 func (cfg Config) validate() error {
@@ -196,7 +212,7 @@ func (cfg Config) validate() error {
 
 // ProjectType is that of the Config.
 func (c *Client) ProjectType() ProjectType {
-	if c.core == nil {
+	if c == nil || c.core == nil {
 		return ""
 	}
 	return c.core.projectType
@@ -226,22 +242,18 @@ type Request struct {
 // it, a *[]byte takes it as it is, anything else is decoded as JSON. Any other
 // status is an [*Error].
 func (c *Client) Do(ctx context.Context, req Request, out any) error {
-	return c.core.do(ctx, rest.Call{
-		Method: req.Method, Path: req.Path, Args: req.Args, Query: req.Query, Body: req.Body,
-		Idempotent: req.Idempotent || req.Method == http.MethodGet,
-		Status:     accepted,
-	}, out)
-}
-
-// accepted are the statuses by which Iterable says that a call was taken.
-var accepted = []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent}
-
-func (c *core) do(ctx context.Context, call rest.Call, out any) error {
-	if c == nil {
+	if c == nil || c.core == nil {
 		return errNoClient
 	}
-	return c.rest.Do(ctx, c.complete(call), out)
+	return c.core.rest.Do(ctx, c.core.complete(rest.Call{
+		Method: req.Method, Path: req.Path, Args: req.Args, Query: req.Query, Body: req.Body,
+		Idempotent: req.Idempotent || req.Method == http.MethodGet,
+		Status:     successes,
+	}), out)
 }
+
+// successes are the statuses by which Iterable says that it has taken a call.
+var successes = []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent}
 
 // complete adds what all calls have in common.
 func (c *core) complete(call rest.Call) rest.Call {

@@ -9,6 +9,10 @@
 //		Subscribers: []iterable.Subscriber{{UserID: "u-1001", PreferUserID: true}},
 //	})
 //
+// [Client] has a service for each part of Iterable that the package knows: Users,
+// Lists, Events, Subscriptions, Webhooks, Campaigns (to read), MessageTypes and
+// Channels. [Client.Do] calls what has no method here.
+//
 // # Authentication
 //
 // [Config.APIKey] is a server-side key of the project; it goes into the Api-Key
@@ -29,7 +33,7 @@
 // # Errors
 //
 // A refusal is an [*Error], sorted by kind: [ErrUnauthorized], [ErrNotFound],
-// [ErrConflict], [ErrForgotten], [ErrRateLimited]. A bulk call answers nil or a
+// [ErrConflict], [ErrForgotten], [ErrDisallowed], [ErrRateLimited]. A bulk call answers nil or a
 // [*BatchError], which has a [Reason] for each record that was not accepted, also
 // where Iterable says 200:
 //

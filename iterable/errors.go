@@ -89,6 +89,8 @@ type Error struct {
 	// limit that was hit. Numbers may be quoted, and values may be the caller's
 	// data, so neither the text nor the JSON of an Error has it.
 	Params map[string]json.RawMessage `json:"-"`
+
+	absent bool // Iterable says in words that the object does not exist
 }
 
 // Error says which call was refused, with what.
@@ -99,7 +101,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("iterable: %s: %d: %s", e.Op, e.StatusCode, e.Message)
 }
 
-// Is matches the kinds of failure, by status, code and, where Iterable has
+// Is matches the kinds of failure, by status, by code and, where Iterable has
 // neither, by its words.
 func (e *Error) Is(kind error) bool {
 	switch kind {
@@ -125,22 +127,30 @@ func (e *Error) disallowed() bool {
 	return e.StatusCode == http.StatusOK && strings.Contains(e.Message, disallowedText)
 }
 
-const disallowedText = "is disallowed from tracking"
+// disallowedText is in Iterable's message, and in ours, which does not name the
+// event.
+const (
+	disallowedText  = "is disallowed from tracking"
+	disallowedEvent = "the event " + disallowedText
+)
 
 // notFoundTexts are in the messages of refusals of what does not exist, which
 // come with status 400 and a code that says something else.
-var notFoundTexts = []string{"invalidListId", "Invalid email list id", "No user with that id exists", "noUserWithIdExists", errNoUser}
+var notFoundTexts = []string{"invalidListId", "Invalid email list id", "No user with that id exists", "noUserWithIdExists", noUser}
 
-// errNoUser is the message for a 200 that holds no user.
-const errNoUser = "no such user"
+// Messages of our own, for answers with status 200.
+const (
+	noUser     = "no such user"
+	otherShape = "the body is not the documented JSON"
+	webPage    = "the body is a web page"
+)
 
 func (e *Error) notFound() bool {
 	switch e.Code {
 	case CodeUnknownEmailError, CodeUnknownUserIDError, "error.users.noUserWithIdExists":
 		return true
 	}
-	return e.StatusCode == http.StatusNotFound ||
-		slices.ContainsFunc(notFoundTexts, func(s string) bool { return strings.Contains(e.Message, s) })
+	return e.absent || e.StatusCode == http.StatusNotFound
 }
 
 // ambiguous are the statuses after which the request may have been executed.
@@ -153,11 +163,16 @@ func ambiguous(status int) bool {
 // short.
 func newError(resp *rest.Response, problem string) *Error {
 	r := parseReply(resp.Body)
-	message := cmp.Or(problem, resp.Clean(r.message()), http.StatusText(resp.StatusCode))
 	return &Error{
-		StatusCode: resp.StatusCode, Op: resp.Op, Code: r.Code, Message: message,
+		StatusCode: resp.StatusCode, Op: resp.Op, Code: r.Code,
+		Message:    cmp.Or(problem, resp.Clean(r.message()), http.StatusText(resp.StatusCode)),
 		RetryAfter: cmp.Or(resp.RetryAfter, pause(resp)), Params: r.Params,
+		absent: absent(cmp.Or(problem, r.message())), // as it came: cleaned, it may have lost the words
 	}
+}
+
+func absent(message string) bool {
+	return slices.ContainsFunc(notFoundTexts, func(s string) bool { return strings.Contains(message, s) })
 }
 
 // reply is the envelope of most writes and most refusals, and the other form in
@@ -180,8 +195,8 @@ func (r reply) message() string { return cmp.Or(r.Msg, r.Message, r.Err) }
 func parseReply(body []byte) reply {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
-		if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-			return reply{} // a page of a gateway
+		if isPage(body) {
+			return reply{} // of a gateway
 		}
 		return reply{Msg: string(body)}
 	}
@@ -194,10 +209,16 @@ func parseReply(body []byte) reply {
 	return r
 }
 
+// isPage tells a page of HTML, whatever its content type.
+func isPage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }
+
+// isObject tells JSON, whole or cut, from text.
+func isObject(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) }
+
 // number reads a number that may be quoted.
 func number(raw json.RawMessage) (float64, bool) {
 	n, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
-	return n, err == nil && !math.IsNaN(n)
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
 }
 
 // pause is the wait a 429 asks for in its params: seconds until a request can

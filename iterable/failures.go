@@ -18,6 +18,10 @@ type bulkReply struct {
 
 	DisallowedEventNames []string `json:"disallowedEventNames"` // of trackBulk
 
+	// Of bulkUpdateSubscriptions: users it could not write for a fault of its own.
+	ValidEmailFailures  []string `json:"validEmailFailures"`
+	ValidUserIDFailures []string `json:"validUserIdFailures"`
+
 	// These repeat a part of FailedUpdates. Old answers have nothing else.
 	InvalidEmails  []string `json:"invalidEmails"`
 	InvalidUserIDs []string `json:"invalidUserIds"`
@@ -65,8 +69,21 @@ func (r *bulkReply) lists() []failureList {
 		{"notFoundEmails", ReasonNotFound, true, f.NotFoundEmails},
 		{"notFoundUserIds", ReasonNotFound, false, f.NotFoundUserIDs},
 		{"invalidEmails", ReasonInvalidID, true, r.InvalidEmails},
-		{"invalidUserIds", ReasonInvalidID, false, r.InvalidUserIDs},
+		{"invalidUserIds", r.oldUserIDs(), false, r.InvalidUserIDs},
+		{"validEmailFailures", ReasonFailed, true, r.ValidEmailFailures},
+		{"validUserIdFailures", ReasonFailed, false, r.ValidUserIDFailures},
 	}
+}
+
+// oldUserIDs is what the list outside failedUpdates means: of trackBulk it has
+// users who do not exist.
+//
+// Reference: https://api.iterable.com/api/docs#events_trackBulk
+func (r *bulkReply) oldUserIDs() Reason {
+	if r.op == "POST "+trackBulkPath {
+		return ReasonNotFound
+	}
+	return ReasonInvalidID
 }
 
 type verdict struct {
@@ -107,7 +124,7 @@ func (r *bulkReply) disallowed(part []item, found map[int]verdict) {
 	for _, n := range r.DisallowedEventNames {
 		names[n] = true
 	}
-	err := &Error{StatusCode: http.StatusOK, Op: r.op, Code: CodeSuccess, Message: "the event " + disallowedText}
+	err := &Error{StatusCode: http.StatusOK, Op: r.op, Code: CodeSuccess, Message: disallowedEvent}
 	for i, it := range part {
 		if names[it.name] {
 			found[i] = verdict{ReasonDisallowed, err}

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -62,13 +62,11 @@ func (l *List) UnmarshalJSON(b []byte) error {
 //
 // Reference: https://api.iterable.com/api/docs#lists_getLists
 func (s *ListsService) All(ctx context.Context) ([]List, error) {
-	var out struct {
-		Lists []List `json:"lists"`
-	}
-	err := s.core.do(ctx, rest.Call{
+	var lists []List
+	err := s.core.field(ctx, rest.Call{
 		Method: "GET", Path: "/api/lists", Idempotent: true, MaxBody: 64 << 20,
-	}, &out)
-	return out.Lists, err
+	}, "lists", &lists)
+	return lists, err
 }
 
 // ListCreateRequest is a new static list.
@@ -82,11 +80,9 @@ type ListCreateRequest struct {
 //
 // Reference: https://api.iterable.com/api/docs#lists_create
 func (s *ListsService) Create(ctx context.Context, req ListCreateRequest) (int64, error) {
-	var out struct {
-		ListID int64 `json:"listId"`
-	}
-	err := s.core.do(ctx, rest.Call{Method: "POST", Path: "/api/lists", Body: req}, &out)
-	return out.ListID, err
+	var listID int64
+	err := s.core.field(ctx, rest.Call{Method: "POST", Path: "/api/lists", Body: req}, "listId", &listID)
+	return listID, err
 }
 
 // Delete deletes a list, not its members' profiles. A list in use is an
@@ -190,14 +186,17 @@ func (s *ListsService) bulk(ctx context.Context, listID int64, records []record,
 //
 // Reference: https://api.iterable.com/api/docs#lists_getListCount
 func (s *ListsService) Size(ctx context.Context, listID int64) (int, error) {
-	var n json.Number // the text of a number is JSON as well
-	err := s.core.do(ctx, rest.Call{
+	resp, err := s.core.send(ctx, rest.Call{
 		Method: "GET", Path: "/api/lists/{listId}/size", Args: []string{id(listID)}, Idempotent: true,
-	}, &n)
+	})
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(n.String())
+	n, err := strconv.Atoi(string(bytes.TrimSpace(resp.Body)))
+	if err != nil || n < 0 {
+		return 0, newError(resp, "the body is not a number")
+	}
+	return n, nil
 }
 
 // ListMembersOptions says what stands for a member.
@@ -263,14 +262,18 @@ const maxLine = 64 << 10
 
 var (
 	errLongLine = errors.New("a line is longer than 64 KiB")
-	errPage     = errors.New("the body is a web page")
+	errWebPage  = errors.New(webPage)
 )
+
+// html is how a page begins, which may come as plain text. An id may begin with an
+// angle bracket.
+var html = regexp.MustCompile(`(?i)^\s*<(!doctype|html)\b`)
 
 // eachLine passes on the lines of a stream that are not empty, until the stream or
 // the interest ends.
 func eachLine(stream *rest.Stream, use func(string) bool) error {
 	if strings.Contains(stream.Header.Get("Content-Type"), "html") {
-		return stream.Failed(errPage)
+		return stream.Failed(errWebPage)
 	}
 	r := bufio.NewReaderSize(stream, maxLine)
 	for {
@@ -281,39 +284,15 @@ func eachLine(stream *rest.Stream, use func(string) bool) error {
 		if err != nil && err != io.EOF {
 			return err // not the line before it: it may be cut
 		}
-		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 && !use(string(line)) {
+		line = bytes.TrimRight(line, "\r\n")
+		if html.Match(line) {
+			return stream.Failed(errWebPage)
+		}
+		if len(line) > 0 && !use(string(line)) {
 			return nil
 		}
 		if err == io.EOF {
 			return nil
 		}
 	}
-}
-
-// id is how a path has an id.
-func id(n int64) string { return strconv.FormatInt(n, 10) }
-
-// write makes a call that answers with Iterable's envelope.
-func (c *core) write(ctx context.Context, call rest.Call) error {
-	_, err := c.envelope(ctx, call)
-	return err
-}
-
-// envelope makes a call that answers with Iterable's envelope, and returns that.
-func (c *core) envelope(ctx context.Context, call rest.Call) (reply, error) {
-	if c == nil {
-		return reply{}, errNoClient
-	}
-	resp, err := c.rest.Send(ctx, c.complete(call))
-	if err != nil {
-		return reply{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return reply{}, newError(resp, "")
-	}
-	r := parseReply(resp.Body)
-	if r.Code == "" {
-		return reply{}, newError(resp, "the body is not the documented JSON")
-	}
-	return r, nil
 }

@@ -2,6 +2,7 @@ package iterable
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -10,10 +11,13 @@ import (
 // time: no reply is lost over a date.
 type timestamp time.Time
 
+// lastMilli is the first moment of the year 10000, which no text form can hold.
+const lastMilli = 253_402_300_800_000
+
 var layouts = []string{"2006-01-02 15:04:05 -07:00", time.RFC3339, "2006-01-02T15:04:05.999-0700", time.DateTime}
 
 func (t *timestamp) UnmarshalJSON(b []byte) error {
-	if ms, ok := number(b); ok {
+	if ms, ok := number(b); ok && math.Abs(ms) < lastMilli {
 		*t = timestamp(time.UnixMilli(int64(ms)).UTC())
 		return nil
 	}
