@@ -101,6 +101,8 @@ func (f *Fake) trackBulk(c call) reply {
 	slices.Sort(disallowed)
 	extra := reportAll(changes)
 	extra["disallowedEventNames"] = orEmpty(slices.Compact(disallowed))
+	// the reference describes this one, here alone, as the unknown ids too
+	extra["invalidUserIds"] = orEmpty(slices.Concat(o.userIDs[ReasonInvalid], o.userIDs[ReasonNotFound]))
 	return f.bulkReply(o, extra, ReasonForgotten, ReasonInvalid, ReasonNotFound)
 }
 

@@ -1,6 +1,7 @@
 package iterabletest
 
 import (
+	"bytes"
 	"cmp"
 	"io"
 	"net/http"
@@ -130,7 +131,9 @@ func (f *Fake) settle(now time.Time) {
 		f.effects[n].apply = nil
 		n++
 	}
-	f.effects = f.effects[n:]
+	if f.effects = f.effects[n:]; len(f.effects) == 0 {
+		f.effects = nil
+	}
 }
 
 // ServeHTTP answers the operations that the package's documentation lists; any
@@ -138,9 +141,10 @@ func (f *Fake) settle(now time.Time) {
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := call{now: f.now(), query: r.URL.Query(), key: r.Header.Get("Api-Key"), host: r.Host, path: r.URL.Path}
 	c.op, c.args = route(r.Method, r.URL.EscapedPath())
-	c.body, c.tooLarge = f.receive(r)
+	body, whole := f.receive(r)
+	c.read(body, whole)
 	log := &logged{ResponseWriter: w, fake: f, entry: Request{
-		Time: c.now, Method: r.Method, Path: r.URL.Path, Op: c.op.name(), Body: c.body,
+		Time: c.now, Method: r.Method, Path: r.URL.Path, Op: c.op.name(), Records: c.records(), Bytes: len(body),
 	}}
 	defer log.end()
 	if h := f.interceptor(); h == nil || !h(log, r) {
@@ -150,13 +154,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // receive reads the body here, so that a request is logged whole, whatever is
-// answered to it, and gives the one who looks on a copy.
-func (f *Fake) receive(r *http.Request) (body []byte, tooLarge bool) {
+// answered to it, and leaves a copy to the one who intercepts it. It stops
+// where the body gets too large.
+func (f *Fake) receive(r *http.Request) (body []byte, whole bool) {
 	limit := cmp.Or(f.MaxBytes, 4_000_000)
 	body, _ = io.ReadAll(io.LimitReader(r.Body, int64(limit)+1)) // what was cut off is no JSON
-	r.Body = io.NopCloser(newReader(body, r.Body))
-	if len(body) > limit {
-		return body[:limit:limit], true
-	}
-	return body, false
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
+	return body, len(body) <= limit
 }

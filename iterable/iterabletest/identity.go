@@ -201,15 +201,14 @@ func (o *outcome) add(failures []failure) {
 	}
 }
 
-// reply is the answer to a bulk request; reasons are the lists it has.
+// bulkReply is the answer to a bulk request; reasons are the lists it has.
 func (f *Fake) bulkReply(o outcome, extra map[string]any, reasons ...Reason) reply {
-	answer := maps.Clone(extra)
-	if answer == nil {
-		answer = make(map[string]any)
+	answer := map[string]any{
+		"successCount": o.succeeded, "failCount": o.failed,
+		"invalidEmails":  orEmpty(o.emails[ReasonInvalid]),
+		"invalidUserIds": orEmpty(o.userIDs[ReasonInvalid]),
 	}
-	answer["successCount"], answer["failCount"] = o.succeeded, o.failed
-	answer["invalidEmails"] = orEmpty(o.emails[ReasonInvalid])
-	answer["invalidUserIds"] = orEmpty(o.userIDs[ReasonInvalid])
+	maps.Copy(answer, extra)
 	if !f.OldReplies {
 		failed := make(map[string][]string)
 		for _, r := range reasons {

@@ -38,9 +38,8 @@ type Event struct {
 	DataFields map[string]any
 }
 
-// All that follows shows what Iterable would, had it been read now: what is not
-// settled is not there.
-
+// lock takes the lock with everything settled that is due: the methods below
+// show what a read of Iterable would show now.
 func (f *Fake) lock() func() {
 	now := f.now()
 	f.mu.Lock()

@@ -1,8 +1,6 @@
 package iterabletest
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -10,27 +8,23 @@ import (
 
 // Request is one request as it came over the wire.
 type Request struct {
-	Time   time.Time // when it came, by the clock of the fake
-	Method string
-	Path   string // without the query
-	Op     string // the operation, such as "GET /api/lists/{listId}/size"; "" if there is none
-	Status int    // what was answered; 0 if the connection was broken instead
-	Body   []byte // what was sent, at most the size allowed; not to be changed
+	Time    time.Time // when it came, by the clock of the fake
+	Method  string
+	Path    string // without the query
+	Op      string // the operation, such as "GET /api/lists/{listId}/size"; "" if there is none
+	Status  int    // what was answered; 0 if the connection was broken instead
+	Records int    // how many users or events a bulk request carried, 0 if it could not be read
+	Bytes   int    // size of the body, cut where it was found to be too large
 }
 
 // Requests returns the requests answered so far, refused and repeated ones
-// too, in the order of the answers. It is there to see what a client sends and
-// what it costs: retries, splits and storms. Their times show how much of a
-// rate it uses.
+// too, in the order of the answers. It is there to count what a client costs,
+// retries, splits and storms, and to see by the times how much of a rate it
+// uses.
 func (f *Fake) Requests() []Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.requests)
-}
-
-// newReader gives the whole body again, the part that was not read included.
-func newReader(read []byte, rest io.Reader) io.Reader {
-	return io.MultiReader(bytes.NewReader(read), rest)
 }
 
 // logged writes the entry of a request before the first byte of its answer: a

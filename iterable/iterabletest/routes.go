@@ -97,9 +97,8 @@ type call struct {
 	query      url.Values
 	key        string
 	host, path string
-	body       []byte
-	tooLarge   bool
 	sent       map[string]any // the body, decoded
+	unread     *reply         // the answer to a body that cannot be read
 }
 
 // route finds the operation of a path and its parameters, which may hold an
@@ -154,10 +153,8 @@ func (f *Fake) serve(c call) reply {
 	if refused, ok := f.admit(c); !ok {
 		return refused
 	}
-	if c.op.body != nil {
-		if refused, ok := c.decode(); !ok {
-			return refused
-		}
+	if c.unread != nil {
+		return *c.unread
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -89,25 +89,45 @@ func isInteger(v any) bool {
 // open is an object that may hold anything.
 var open = object(nil)
 
-// decode reads the body into sent, or returns the 400 that refuses it: one bad
-// record refuses the whole request.
-func (c *call) decode() (reply, bool) {
-	if c.tooLarge {
-		return said(http.StatusBadRequest, "BatchTooLarge", "The request body is too large", nil), false
+// read takes the body of an operation that has one.
+func (c *call) read(body []byte, whole bool) {
+	if c.op == nil || c.op.body == nil {
+		return
 	}
-	v, err := parse(c.body)
+	sent, refused, ok := c.decode(body, whole)
+	if c.sent = sent; !ok {
+		c.unread = &refused
+	}
+}
+
+// decode returns the body, or the 400 that refuses it: one bad record refuses
+// the whole request.
+func (c *call) decode(body []byte, whole bool) (map[string]any, reply, bool) {
+	if !whole {
+		return nil, said(http.StatusBadRequest, "BatchTooLarge", "The request body is too large", nil), false
+	}
+	v, err := parse(body)
 	if err != nil && c.op.otherErrors {
-		return otherError("error.json", "Invalid JSON body"), false
+		return nil, otherError("error.json", "Invalid JSON body"), false
 	}
 	if err != nil {
-		return said(http.StatusBadRequest, "BadJsonBody", "Invalid JSON body", map[string]any{}), false
+		return nil, said(http.StatusBadRequest, "BadJsonBody", "Invalid JSON body", map[string]any{}), false
 	}
+	sent, _ := v.(map[string]any)
 	x := make(faults)
 	if c.op.body("obj", v, x); len(x) > 0 {
-		return said(http.StatusBadRequest, "BadJsonBody", "The JSON body does not have the expected form", x), false
+		return sent, said(http.StatusBadRequest, "BadJsonBody", "The JSON body does not have the expected form", x), false
 	}
-	c.sent, _ = v.(map[string]any)
-	return reply{}, true
+	return sent, reply{}, true
+}
+
+// records is how many users or events a bulk request has.
+func (c *call) records() int {
+	n := 0
+	for _, name := range []string{"users", "usersByUserId", "subscribers", "events", "updateSubscriptionsRequests"} {
+		n += len(elementsOf(c.sent, name))
+	}
+	return n
 }
 
 // parse takes one JSON value, with numbers as they are written.
