@@ -45,6 +45,26 @@ type Fake struct {
 	// two hours or more.
 	ExportDelay time.Duration
 
+	// CohortDelay is how long the file of a cohort is in the making. Zero means
+	// that it is there at once; Amplitude takes half a minute and more.
+	CohortDelay time.Duration
+	// InlineRows is the number of members up to which a cohort's file is in the
+	// body of the answer; that of a larger one is behind a link. Zero means
+	// 1,000, negative means that all are behind links. Amplitude does not say
+	// where it draws the line.
+	InlineRows int
+	// GzipFiles has cohort files be gzip, with no Content-Encoding to say so.
+	// None is documented to be.
+	GzipFiles bool
+	// Downloads are the limits of cohort downloads.
+	Downloads DownloadLimits
+	// NoUsage answers 404 to GET /api/3/cohorts/usage, which Amplitude has had
+	// only since 2026.
+	NoUsage bool
+	// OldSpelling has POST /api/3/cohorts/upload answer cohort_id, as Amplitude
+	// documented it until 2023, instead of cohortId.
+	OldSpelling bool
+
 	mu        sync.Mutex
 	intercept func(http.ResponseWriter, *http.Request) bool
 	script    []step
@@ -62,7 +82,16 @@ type Fake struct {
 	quotas     map[idKey]*meter
 	people     people
 	groups     map[groupKey]map[string]any
-	underWay   map[string]int // requests, by slot
+
+	cohorts      []*cohort // in the order in which they were added
+	lastCohort   int64
+	downloads    map[string]*download
+	lastDownload int64
+	tamper       func([]byte) []byte
+	usage        usage
+	requested    meter          // cohorts, by the second
+	searched     meter          // users, by the second
+	underWay     map[string]int // requests, by slot
 }
 
 // Limits bound the uploads of one endpoint. A zero field means the documented

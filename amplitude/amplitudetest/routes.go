@@ -28,18 +28,26 @@ var routes = []route{
 	{"POST", pathHTTPV2, (*Fake).uploads},
 	{"POST", pathBatch, (*Fake).uploads},
 	{"GET", pathExport, private((*Fake).export, nil)},
+
+	{"GET", "/api/3/cohorts", private((*Fake).listCohorts, nil)},
+	{"GET", "/api/3/cohorts/usage", private((*Fake).downloadUsage, nil)},
+	{"POST", "/api/3/cohorts/upload", private((*Fake).uploadCohort, nil)},
+	{"POST", "/api/3/cohorts/membership", private((*Fake).updateMembership, membershipSlots)},
+	{"GET", "/api/5/cohorts/request/{}", private((*Fake).requestCohort, requestSlots)},
+	{"GET", "/api/5/cohorts/request-status/{}", private((*Fake).cohortStatus, downloadSlots)},
+	{"GET", "/api/5/cohorts/request/{}/file", private((*Fake).cohortFile, downloadSlots)},
+	{"GET", "/s3/{}/{}", storage},
+	{"GET", "/api/2/usersearch", private((*Fake).searchUsers, searchSlots)},
 }
 
 // call is one request on its way.
 type call struct {
-	r     *http.Request
-	now   time.Time
-	entry *Request
-	args  []string // the parts of the path that are {}
-	held  []string // the slots it occupies
-
-	sent   []byte         // the body
-	fields map[string]any // the same decoded, nil if it is no JSON object
+	r      *http.Request
+	now    time.Time
+	entry  *Request
+	args   []string       // the parts of the path that are {}
+	held   []string       // the slots it occupies
+	fields map[string]any // the body, nil if it is no JSON object
 }
 
 // endpoint chooses what serves a request.
@@ -114,12 +122,17 @@ func (c *call) read() {
 		panic(http.ErrAbortHandler) // the sender went away in the middle
 	}
 	c.r.Body = io.NopCloser(bytes.NewReader(sent))
-	c.sent, c.entry.Bytes = sent, len(sent)
-	d := json.NewDecoder(bytes.NewReader(sent))
-	d.UseNumber() // an Amplitude ID is no float64
-	if d.Decode(&c.fields) != nil || d.More() {
-		c.fields = nil
+	c.entry.Bytes, c.fields = len(sent), decodeObject(sent)
+}
+
+// decodeObject returns nil for what is no JSON object.
+func decodeObject(raw []byte) (fields map[string]any) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // a 64-bit id is no float64
+	if d.Decode(&fields) != nil || d.More() {
+		return nil
 	}
+	return fields
 }
 
 // enter takes all of the slots, or none if one is not free.

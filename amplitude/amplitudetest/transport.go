@@ -39,7 +39,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // served is req as a server would have received it.
 func served(req *http.Request) *http.Request {
-	r := req.Clone(req.Context())
+	r := req.Clone(withScheme(req.Context(), req.URL.Scheme))
 	r.Host = cmp.Or(req.Host, req.URL.Host)
 	r.URL = &url.URL{Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery}
 	r.RequestURI = r.URL.RequestURI()

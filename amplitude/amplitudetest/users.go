@@ -21,6 +21,7 @@ type person struct {
 // Source: https://amplitude.com/docs/data/sources/instrument-track-unique-users
 type people struct {
 	byUser, byDevice map[string]*person
+	byID             map[int64]*person
 	last             int64 // Amplitude ID
 }
 
@@ -32,10 +33,6 @@ const firstAmplitudeID = 410_000_000_000
 // user last seen on its device, else the device itself. A user takes over the
 // history of a device on which nobody was seen before.
 func (p *people) find(userID, deviceID string, now time.Time) *person {
-	if p.byUser == nil {
-		p.byUser, p.byDevice = make(map[string]*person), make(map[string]*person)
-		p.last = firstAmplitudeID
-	}
 	device := p.byDevice[deviceID]
 	who := p.byUser[userID]
 	if userID == "" {
@@ -45,13 +42,9 @@ func (p *people) find(userID, deviceID string, now time.Time) *person {
 		who = device
 	}
 	if who == nil {
-		p.last++
-		who = &person{amplitudeID: p.last, created: now}
+		who = p.add(0, now)
 	}
-	if userID != "" {
-		who.userID = userID
-		p.byUser[userID] = who
-	}
+	p.name(who, userID)
 	if deviceID != "" {
 		if device != nil && device != who && device.userID == "" {
 			who.adopt(device)
@@ -59,6 +52,29 @@ func (p *people) find(userID, deviceID string, now time.Time) *person {
 		p.byDevice[deviceID] = who
 	}
 	return who
+}
+
+// add makes a person with an Amplitude ID, zero means the next one.
+func (p *people) add(amplitudeID int64, now time.Time) *person {
+	if p.byID == nil {
+		p.byUser, p.byDevice = make(map[string]*person), make(map[string]*person)
+		p.byID = make(map[int64]*person)
+		p.last = firstAmplitudeID
+	}
+	for amplitudeID == 0 || p.byID[amplitudeID] != nil {
+		p.last++
+		amplitudeID = p.last
+	}
+	who := &person{amplitudeID: amplitudeID, created: now}
+	p.byID[amplitudeID] = who
+	return who
+}
+
+func (p *people) name(who *person, userID string) {
+	if userID != "" {
+		who.userID = userID
+		p.byUser[userID] = who
+	}
 }
 
 // adopt merges an anonymous device into a user; what the user has stays.
