@@ -125,11 +125,11 @@ type Client struct {
 	core *core
 }
 
-// core is what the services of a Client share. The key sits behind it, where no
-// print of a Client reaches it.
+// core is what the services of a Client share. fmt follows the pointer to it where a
+// verb does not fit, so the key sits one step further, in a func and behind rest.
 type core struct {
-	rest        rest.Client
-	apiKey      string
+	rest        *rest.Client
+	auth        func(*http.Request)
 	base        string
 	projectType ProjectType
 	lists       keyed // one writing request at a time for a list
@@ -147,10 +147,10 @@ func NewClient(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &core{
-		apiKey:      cfg.APIKey,
+		auth:        func(req *http.Request) { req.Header.Set("Api-Key", cfg.APIKey) },
 		base:        cmp.Or(cfg.BaseURL, hosts[cmp.Or(cfg.Region, RegionUS)]),
 		projectType: cfg.ProjectType,
-		rest: rest.Client{
+		rest: &rest.Client{
 			Name:        "iterable",
 			HTTP:        rest.HTTPClient(cfg.HTTPClient),
 			MaxAttempts: cmp.Or(cfg.MaxAttempts, 3),
@@ -260,8 +260,6 @@ func (c *core) complete(call rest.Call) rest.Call {
 	call.Base, call.Auth = c.base, c.auth
 	return call
 }
-
-func (c *core) auth(req *http.Request) { req.Header.Set("Api-Key", c.apiKey) }
 
 var errNoClient = errors.New("iterable: the Client was not made by NewClient")
 

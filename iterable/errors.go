@@ -90,7 +90,9 @@ type Error struct {
 	// data, so neither the text nor the JSON of an Error has it.
 	Params map[string]json.RawMessage `json:"-"`
 
-	absent bool // Iterable says in words that the object does not exist
+	// kind is what Iterable says in words or lists. Nil leaves it to the status and
+	// the code.
+	kind error
 }
 
 // Error says which call was refused, with what.
@@ -104,6 +106,9 @@ func (e *Error) Error() string {
 // Is matches the kinds of failure, by status, by code and, where Iterable has
 // neither, by its words.
 func (e *Error) Is(kind error) bool {
+	if e.kind == kind && kind != nil {
+		return true
+	}
 	switch kind {
 	case ErrUnauthorized:
 		return e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden
@@ -113,36 +118,27 @@ func (e *Error) Is(kind error) bool {
 		return e.StatusCode == http.StatusConflict
 	case ErrForgotten:
 		return e.Code == CodeForgottenUserError
-	case ErrDisallowed:
-		return e.disallowed()
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrAmbiguous:
-		return ambiguous(e.StatusCode) && !e.notFound() && !e.disallowed()
+		return ambiguous(e.StatusCode) && e.kind == nil && !e.notFound()
 	}
 	return false
 }
 
-func (e *Error) disallowed() bool {
-	return e.StatusCode == http.StatusOK && strings.Contains(e.Message, disallowedText)
-}
-
-// disallowedText is in Iterable's message, and in ours, which does not name the
-// event.
-const (
-	disallowedText  = "is disallowed from tracking"
-	disallowedEvent = "the event " + disallowedText
-)
+// disallowedText is in the message of a success that is none.
+const disallowedText = "is disallowed from tracking"
 
 // notFoundTexts are in the messages of refusals of what does not exist, which
 // come with status 400 and a code that says something else.
-var notFoundTexts = []string{"invalidListId", "Invalid email list id", "No user with that id exists", "noUserWithIdExists", noUser}
+var notFoundTexts = []string{"invalidListId", "Invalid email list id", "No user with that id exists", "noUserWithIdExists"}
 
 // Messages of our own, for answers with status 200.
 const (
-	noUser     = "no such user"
-	otherShape = "the body is not the documented JSON"
-	webPage    = "the body is a web page"
+	noUser          = "no such user"
+	disallowedEvent = "the name of the event is disallowed"
+	otherShape      = "the body is not the documented JSON"
+	webPage         = "the body is a web page"
 )
 
 func (e *Error) notFound() bool {
@@ -150,7 +146,7 @@ func (e *Error) notFound() bool {
 	case CodeUnknownEmailError, CodeUnknownUserIDError, "error.users.noUserWithIdExists":
 		return true
 	}
-	return e.absent || e.StatusCode == http.StatusNotFound
+	return e.kind == ErrNotFound || e.StatusCode == http.StatusNotFound
 }
 
 // ambiguous are the statuses after which the request may have been executed.
@@ -163,16 +159,23 @@ func ambiguous(status int) bool {
 // short.
 func newError(resp *rest.Response, problem string) *Error {
 	r := parseReply(resp.Body)
-	return &Error{
+	e := &Error{
 		StatusCode: resp.StatusCode, Op: resp.Op, Code: r.Code,
 		Message:    cmp.Or(problem, resp.Clean(r.message()), http.StatusText(resp.StatusCode)),
 		RetryAfter: cmp.Or(resp.RetryAfter, pause(resp)), Params: r.Params,
-		absent: absent(cmp.Or(problem, r.message())), // as it came: cleaned, it may have lost the words
 	}
+	// Cleaned, the message may have lost the words.
+	if slices.ContainsFunc(notFoundTexts, func(s string) bool { return strings.Contains(r.message(), s) }) {
+		e.kind = ErrNotFound
+	}
+	return e
 }
 
-func absent(message string) bool {
-	return slices.ContainsFunc(notFoundTexts, func(s string) bool { return strings.Contains(message, s) })
+// withKind makes the error of an answer whose body says what it is.
+func withKind(resp *rest.Response, kind error, message string) *Error {
+	e := newError(resp, message)
+	e.kind = kind
+	return e
 }
 
 // reply is the envelope of most writes and most refusals, and the other form in

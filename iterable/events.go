@@ -76,7 +76,7 @@ func (s *EventsService) Track(ctx context.Context, e Event) (eventID string, err
 		return "", err
 	}
 	if strings.Contains(r.message(), disallowedText) {
-		return "", newError(resp, disallowedEvent)
+		return "", withKind(resp, ErrDisallowed, disallowedEvent)
 	}
 	_ = json.Unmarshal(r.Params["id"], &eventID) // older answers have none
 	return cmp.Or(eventID, e.ID), nil

@@ -1,6 +1,7 @@
 package iterable
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -91,6 +92,22 @@ type verdict struct {
 	err    error
 }
 
+// kinds are those of reasons, for errors.Is. ErrNotFound is none: of a call for a
+// list it says that there is no such list.
+var kinds = map[Reason]error{ReasonForgotten: ErrForgotten, ReasonConflict: ErrConflict, ReasonDisallowed: ErrDisallowed}
+
+// errVerdict is the kind of the others: Iterable has answered, nothing is
+// ambiguous.
+var errVerdict = errors.New("verdict")
+
+func (r *bulkReply) verdict(reason Reason, message string) verdict {
+	kind := kinds[reason]
+	if kind == nil {
+		kind = errVerdict
+	}
+	return verdict{reason, &Error{StatusCode: http.StatusOK, Op: r.op, Code: CodeSuccess, Message: message, kind: kind}}
+}
+
 // named finds the records that the reply names, by their place in part. All
 // records of a named user are: nobody says which of them failed.
 func (r *bulkReply) named(part []item) map[int]verdict {
@@ -103,7 +120,7 @@ func (r *bulkReply) named(part []item) map[int]verdict {
 		if byUser == nil {
 			byUser = indexUsers(part)
 		}
-		v := verdict{l.reason, &Error{StatusCode: http.StatusOK, Op: r.op, Code: CodeSuccess, Message: "named in " + l.name}}
+		v := r.verdict(l.reason, "named in "+l.name)
 		for _, value := range l.values {
 			for _, i := range byUser.find(value, l.emails) {
 				if _, before := found[i]; !before {
@@ -124,10 +141,10 @@ func (r *bulkReply) disallowed(part []item, found map[int]verdict) {
 	for _, n := range r.DisallowedEventNames {
 		names[n] = true
 	}
-	err := &Error{StatusCode: http.StatusOK, Op: r.op, Code: CodeSuccess, Message: disallowedEvent}
+	v := r.verdict(ReasonDisallowed, disallowedEvent)
 	for i, it := range part {
 		if names[it.name] {
-			found[i] = verdict{ReasonDisallowed, err}
+			found[i] = v
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (s *UsersService) get(ctx context.Context, call rest.Call) (User, error) {
 	case json.Unmarshal(resp.Body, &fields) != nil || fields == nil:
 		return User{}, newError(resp, otherShape)
 	case !present(fields["user"]):
-		return User{}, newError(resp, noUser)
+		return User{}, withKind(resp, ErrNotFound, noUser)
 	case json.Unmarshal(fields["user"], &user) != nil:
 		return User{}, newError(resp, otherShape)
 	}
