@@ -41,9 +41,9 @@ func withoutTimeout(c *http.Client) *http.Client {
 	return &stream
 }
 
-// checkLink accepts https, and http if base is that as well: it is on a loopback
+// CheckLink accepts https, and http if base is that as well: it is on a loopback
 // address then. A user in it would become credentials.
-func checkLink(link, base string) error {
+func CheckLink(link, base string) error {
 	u, err := url.Parse(link)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil:

@@ -66,6 +66,12 @@ type Call struct {
 	// Idempotent says that a second execution cannot harm, so that a call cut
 	// off half-way may be repeated.
 	Idempotent bool
+	// Plain keeps the body uncompressed, for endpoints that are not known to take
+	// another.
+	Plain bool
+	// Slots are taken for each attempt, after the wait for the limiter, until its
+	// answer has been read.
+	Slots []Slots
 	// Status are the documented successes, none means 200.
 	Status []int
 	// MaxBody bounds a success's body, zero means 8 MiB.
@@ -161,7 +167,7 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", c.Name, r.op, err)
 	}
-	if c.GzipFrom > 0 && len(r.body) >= c.GzipFrom {
+	if c.GzipFrom > 0 && len(r.body) >= c.GzipFrom && !call.Plain {
 		r.body = compress(r.body)
 		r.header.Set("Content-Encoding", "gzip")
 	}
@@ -175,7 +181,7 @@ func (c *Client) prepare(ctx context.Context, call Call) (*request, error) {
 // reach another endpoint and is refused.
 func (c Call) url() (string, error) {
 	if c.Link != "" {
-		return c.Link, checkLink(c.Link, c.Base)
+		return c.Link, CheckLink(c.Link, c.Base)
 	}
 	if !strings.HasPrefix(c.Path, "/") {
 		return "", errors.New("the path must begin with a slash") // or it would go on with the host

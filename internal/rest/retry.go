@@ -61,13 +61,18 @@ func (c *Client) Send(ctx context.Context, call Call) (*Response, error) {
 func (c *Client) send(ctx context.Context, r *request) (*Response, error) {
 	unsure := false // an attempt may have taken effect
 	for n := 1; ; n++ {
-		limited, err := c.limit(ctx, r)
+		leave, limited, err := c.limit(ctx, r)
 		if err != nil {
 			return nil, c.noAnswer(r, unsure, err)
 		}
 		start := time.Now()
 		w := &wire{budget: &c.budget, left: r.attempts - n}
 		resp, sent, err := c.try(ctx, r, w)
+		if resp != nil && resp.stream != nil {
+			resp.stream.leave = leave
+		} else {
+			leave()
+		}
 		took := time.Since(start)
 		n += w.replays
 		wait, again := c.again(ctx, r, n, resp, sent, err)
@@ -95,18 +100,20 @@ func (c *Client) send(ctx context.Context, r *request) (*Response, error) {
 	}
 }
 
-func (c *Client) limit(ctx context.Context, r *request) (time.Duration, error) {
-	l := c.Limits[r.op]
-	if l == nil || r.Link != "" {
-		return 0, ctx.Err()
-	}
+// limit waits until an attempt may be made. leave gives its slots back.
+func (c *Client) limit(ctx context.Context, r *request) (leave func(), limited time.Duration, err error) {
 	start := time.Now()
-	err := l.Wait(ctx)
+	if l := c.Limits[r.op]; l != nil && r.Link == "" {
+		err = l.Wait(ctx)
+	}
 	if _, deadline := ctx.Deadline(); err != nil && deadline && ctx.Err() == nil {
 		// x/time/rate says so in a plain error of its own.
 		err = fmt.Errorf("%w before the rate limit allows the request", context.DeadlineExceeded)
 	}
-	return time.Since(start), err
+	if err == nil {
+		leave, err = enter(ctx, r.Slots)
+	}
+	return leave, time.Since(start), err
 }
 
 // again says whether to repeat and after which wait.

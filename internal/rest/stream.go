@@ -18,6 +18,7 @@ type Stream struct {
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 	body   io.ReadCloser
+	leave  func()
 	err    error // that of the end
 }
 
@@ -62,11 +63,15 @@ func (s *Stream) Read(p []byte) (int, error) {
 	case err != nil:
 		s.err = s.client.noAnswer(s.req, false, cause(s.ctx, err))
 	}
+	if s.err != nil {
+		s.leave()
+	}
 	return n, s.err
 }
 
 // Close ends the stream, read to its end or not.
 func (s *Stream) Close() error {
+	defer s.leave()
 	s.stop(nil)
 	return s.body.Close()
 }

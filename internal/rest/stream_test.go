@@ -193,9 +193,9 @@ func TestALinkIsFetchedWithoutCredentialsAndOverHTTPSOnly(t *testing.T) {
 
 func TestALinkMayBeHTTPWhereTheBaseIs(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, checkLink("http://127.0.0.1:8080/f", "http://localhost:8080"))
-	require.Error(t, checkLink("http://169.254.169.254/f", "http://localhost:8080"))
-	require.Error(t, checkLink("http://127.0.0.1:8080/f", "https://amplitude.com"))
+	require.NoError(t, CheckLink("http://127.0.0.1:8080/f", "http://localhost:8080"))
+	require.Error(t, CheckLink("http://169.254.169.254/f", "http://localhost:8080"))
+	require.Error(t, CheckLink("http://127.0.0.1:8080/f", "https://amplitude.com"))
 }
 
 type neverLimiter struct{}
