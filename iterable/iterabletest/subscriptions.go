@@ -153,7 +153,9 @@ func (f *Fake) subscriptionByUserID(c call) reply {
 }
 
 // move subscribes users to a list, a message type or a channel, or takes them
-// off. Of the answers seen, 200, 202 and 204, the fake gives 202: it is queued.
+// off. Of the answers seen, 200, 202 and 204 with the codes Success and
+// Accepted, the fake gives 202, for it is queued, and Success, which Iterable's
+// own client asks for.
 func (f *Fake) move(c call, on bool, who ...identity) reply {
 	change := f.group(c, on)
 	if change == nil {
@@ -167,7 +169,7 @@ func (f *Fake) move(c call, on bool, who ...identity) reply {
 	for _, id := range who {
 		f.later(c.now, func() { change(f.upsert(record{identity: id}, c.now)) })
 	}
-	return said(http.StatusAccepted, "Accepted", "", nil)
+	return said(http.StatusAccepted, "Success", "", nil)
 }
 
 // group is what changes in a profile, nil if there is no such group.

@@ -67,7 +67,7 @@ func TestGroupsAreSubscribedToAndLeft(t *testing.T) {
 		for _, who := range []string{"/user/a%2Bb@example.com", "/byUserId/u%2F1"} {
 			id := map[string]string{"/user/a%2Bb@example.com": "a+b@example.com", "/byUserId/u%2F1": "u/1"}[who]
 			got := ask(t, f, http.MethodPatch, path+who, "")
-			requireRefused(t, got, http.StatusAccepted, "Accepted")
+			requireRefused(t, got, http.StatusAccepted, "Success")
 			require.Equal(t, test.after, f.User(id).DataFields[test.field], path)
 			require.Equal(t, http.StatusAccepted, ask(t, f, http.MethodDelete, path+who, "").status)
 			require.Equal(t, test.left, f.User(id).DataFields[test.field], path)
