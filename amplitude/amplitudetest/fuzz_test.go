@@ -52,3 +52,39 @@ func FuzzUpload(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCohorts sends anything to the endpoints that change cohorts: the fake
+// does not panic, answers as documented, and what is refused changes nothing.
+func FuzzCohorts(f *testing.F) {
+	const upload, membership = "/api/3/cohorts/upload", "/api/3/cohorts/membership"
+	for _, body := range []string{
+		``, `{}`, `null`, `{"ids":{}}`, uploadBody("", `["u-1001"]`), uploadBody(`"existing_cohort_id":"mine",`, `["u-1001","x"]`),
+		`{"cohort_id":"mine","memberships":[{"ids":["u-1001"],"id_type":"BY_NAME","operation":"REMOVE"}]}`,
+		`{"cohort_id":"mine","skip_invalid_ids":false,"memberships":[{"ids":["4e1"],"id_type":"BY_ID","operation":"ADD"}]}`,
+	} {
+		f.Add(upload, []byte(body))
+		f.Add(membership, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, path string, body []byte) {
+		if path != upload {
+			path = membership
+		}
+		var fake Fake
+		fake.AddCohort(Cohort{ID: "mine", Members: []Member{{UserID: "u-1001"}}})
+		before := fake.Cohorts()
+		r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+		r.SetBasicAuth("test-key", "test-secret")
+		w := httptest.NewRecorder()
+		fake.ServeHTTP(w, r)
+		var answer map[string]any
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+		require.Empty(t, fake.underWay)
+		if w.Code == http.StatusOK {
+			require.NotContains(t, answer, "error")
+			return
+		}
+		require.Contains(t, []int{400, 404}, w.Code)
+		refusedWith(t, w.Code, answer)
+		require.Equal(t, before, fake.Cohorts())
+	})
+}

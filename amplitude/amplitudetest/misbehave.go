@@ -14,8 +14,10 @@ type step struct {
 // the statuses instead of serving it; nothing is ingested. Amplitude's
 // documented body goes with a 400, 403, 413 or 429 that refuses an upload, and
 // names no event: to have some named, break a rule, or use [Fake.Throttle] and
-// [Fake.Silence]. Any other status has a line of text for a body. Status 200
-// lets its request through, 0 breaks the connection without an answer.
+// [Fake.Silence]. A 400, 403, 404 or 429 of a cohort or user search has the
+// error object of the cohorts. Any other status has a line of text for a body.
+// Status 200 lets its request through, 0 breaks the connection without an
+// answer.
 //
 // It shows how code lives with an outage of some requests:
 //
