@@ -42,8 +42,8 @@ type Limiter interface {
 type Config struct {
 	// APIKey is the project's API key, found in its settings.
 	APIKey string
-	// SecretKey is the project's secret key. The APIs under /api need it,
-	// uploads do not.
+	// SecretKey is the project's secret key. The APIs under /api need it, such as
+	// that of cohorts; uploads do not.
 	SecretKey string
 	// Region is where the project lives, zero means RegionUS.
 	Region Region
@@ -60,14 +60,14 @@ type Config struct {
 	// throttled users, with 30 seconds between. Parts of an upload that was
 	// refused as a whole are requests of their own.
 	MaxAttempts int
-	// DisableCompression sends uploads of 2 KiB and more as they are instead of
-	// as gzip.
+	// DisableCompression sends uploads of events of 2 KiB and more as they are
+	// instead of as gzip.
 	DisableCompression bool
-	// Limits spaces requests out by operation: "POST /2/httpapi" for Upload,
-	// "POST /batch" for UploadBatch, no others. Operations that are not named
-	// keep the documented limit: uploads have none, Amplitude asks senders to go
-	// at full speed and to obey its 429. What else [Client.Do] calls is not
-	// limited.
+	// Limits spaces requests out by operation, as [Attempt.Op] has it: "POST
+	// /batch" for UploadBatch. Operations that are not named keep the documented
+	// limit. Of those with a method only requests of cohorts have one: Amplitude
+	// asks senders of events to go at full speed and to obey its 429. A nil Limiter
+	// means none. What else [Client.Do] calls is not limited.
 	Limits map[string]Limiter
 	// Logger gets a debug record for each repetition and a warning for each
 	// request given up, zero means none.
@@ -80,14 +80,14 @@ type Config struct {
 
 // Attempt is one request as it went. Op comes from a fixed set and is fit for a
 // label; it is never a full path or a query. Of [Client.Do] it is the method and
-// [Request.Path] with its braces.
+// [Request.Path] with its braces, of the link to a cohort's file "GET {Location}".
 type Attempt struct {
 	Op         string        // "POST /2/httpapi"
 	N          int           // 1 for the first attempt
 	StatusCode int           // zero if there was no answer
 	Err        error         // nil if there was one, whatever its status
-	Limited    time.Duration // spent waiting for the limiter
-	Took       time.Duration // after that, to the last byte of the answer; connecting included
+	Limited    time.Duration // spent waiting for the limiter, and for others to end
+	Took       time.Duration // after that, to the last byte of the answer, of a stream to its first; connecting included
 	RetryIn    time.Duration // zero: this was the last attempt
 }
 
@@ -97,6 +97,8 @@ type Attempt struct {
 type Client struct {
 	// Events uploads events.
 	Events EventsService
+	// Cohorts reads and writes behavioral cohorts.
+	Cohorts CohortsService
 
 	core *core
 }
@@ -112,6 +114,10 @@ type core struct {
 	gate      rest.Gate
 	trusted   atomic.Bool // something was accepted since an event was last condemned without a witness
 	ceilings  struct{ httpV2, batch ceiling }
+
+	requests  rest.Slots         // of cohorts
+	downloads rest.Slots         // of cohorts, and calls of the Dashboard REST API
+	members   rest.Keyed[string] // one writing request at a time for a cohort
 }
 
 func (c *core) ceiling(ep endpoint) *ceiling {
@@ -126,9 +132,14 @@ var hosts = map[Region]struct{ ingestion, analytics string }{
 	RegionEU: {"https://api.eu.amplitude.com", "https://analytics.eu.amplitude.com"},
 }
 
-// operations are the calls with a method of their own: the keys that
-// Config.Limits takes.
-var operations = []string{httpV2.op(), batchUpload.op()}
+// Amplitude takes 4 requests of a cohort at a time, and 5 requests to download
+// cohorts and to its Dashboard REST API together.
+//
+// Reference: https://amplitude.com/docs/apis/analytics/behavioral-cohorts
+const (
+	parallelRequests  = 4
+	parallelDownloads = 5
+)
 
 // NewClient checks cfg and returns a Client that uses it. It sends nothing.
 // All mistakes are in the one error, by field and without the value.
@@ -142,11 +153,13 @@ func NewClient(cfg Config) (*Client, error) {
 		secretKey: cfg.SecretKey,
 		ingestion: cmp.Or(cfg.BaseURL, host.ingestion),
 		analytics: cmp.Or(cfg.BaseURL, host.analytics),
+		requests:  rest.NewSlots(parallelRequests),
+		downloads: rest.NewSlots(parallelDownloads),
 		rest: rest.Client{
 			Name:        "amplitude",
 			HTTP:        rest.HTTPClient(cfg.HTTPClient),
 			MaxAttempts: cmp.Or(cfg.MaxAttempts, 3),
-			Limits:      make(map[string]rest.Limiter),
+			Limits:      limiters(cfg.Limits),
 			Log:         cfg.Logger,
 			Secrets:     []string{cfg.APIKey, cfg.SecretKey},
 			Pause:       pause,
@@ -158,15 +171,10 @@ func NewClient(cfg Config) (*Client, error) {
 	if !cfg.DisableCompression {
 		c.rest.GzipFrom = 2 << 10
 	}
-	for op, l := range cfg.Limits {
-		c.rest.Limits[op] = l
-	}
 	if hook := cfg.OnAttempt; hook != nil {
 		c.rest.OnAttempt = func(ctx context.Context, a rest.Attempt) { hook(ctx, Attempt(a)) }
 	}
-	client := &Client{core: c}
-	client.Events.core = c
-	return client, nil
+	return &Client{Events: EventsService{c}, Cohorts: CohortsService{c}, core: c}, nil
 }
 
 func (cfg Config) validate() error {
@@ -191,7 +199,7 @@ func (cfg Config) validate() error {
 		field("MaxAttempts", errors.New("is negative"))
 	}
 	for _, op := range slices.Sorted(maps.Keys(cfg.Limits)) {
-		if !slices.Contains(operations, op) {
+		if _, ok := rates[op]; !ok {
 			field("Limits", fmt.Errorf("names %q, which is no operation", op))
 		}
 	}
@@ -241,7 +249,7 @@ func (c *Client) Do(ctx context.Context, req Request, out any) error {
 		Query: req.Query, Body: req.Body, Idempotent: req.Idempotent || req.Method == http.MethodGet,
 	}
 	if strings.HasPrefix(req.Path, "/api/") {
-		call.Base, call.Auth = c.core.analytics, c.core.basic
+		call.Base, call.Auth, call.Plain = c.core.analytics, c.core.basic, true
 	}
 	return c.core.rest.Do(ctx, call, out)
 }

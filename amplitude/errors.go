@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +15,8 @@ import (
 // Kinds of failure, for [errors.Is]. It finds them behind a [BatchError] too.
 var (
 	// ErrUnauthorized is a key that Amplitude does not know: wrong, of the other
-	// region, or, under /api, without its secret. Uploads are told so by a 400,
-	// the others by a 401.
+	// region (look at [Config.Region] first), or, under /api, without its secret.
+	// Uploads are told so by a 400, the APIs under /api answer 401 or 403.
 	ErrUnauthorized = errors.New("amplitude: unauthorized")
 	// ErrNotFound is status 404.
 	ErrNotFound = errors.New("amplitude: not found")
@@ -25,9 +24,25 @@ var (
 	ErrRateLimited = errors.New("amplitude: rate limited")
 	// ErrAmbiguous is a call that was cut off and may have taken effect: by a
 	// broken connection, the context's end, or an answer that does not say, which
-	// is a 408, a 5xx other than 503, or a 200 without the documented body.
+	// is a 408, a 5xx (of uploads of events not 503), or a 2xx without the
+	// documented body.
 	ErrAmbiguous = errors.New("amplitude: the call may have taken effect")
+	// ErrCohortFailed is a download that Amplitude has given up: request it anew.
+	ErrCohortFailed = errors.New("amplitude: the cohort's download has failed")
+	// ErrCohortFile is a file that came whole and is not the members of a cohort:
+	// empty, a web page, without the column user_id, or damaged.
+	ErrCohortFile = errors.New("amplitude: not a cohort's file")
+	// ErrCutOff is a stream that ended before its end: read it again.
+	ErrCutOff = errors.New("amplitude: the answer was cut off")
 )
+
+// kindOf is an error that is of a kind too, without saying so.
+type kindOf struct {
+	kind error
+	error
+}
+
+func (e kindOf) Unwrap() []error { return []error{e.kind, e.error} }
 
 // Error is an answer that refused the request, or one that was not the
 // documented success. It is always a pointer, so that a caller reads it with
@@ -48,7 +63,7 @@ func (e *Error) Error() string {
 func (e *Error) Is(kind error) bool {
 	switch kind {
 	case ErrUnauthorized:
-		return e.StatusCode == http.StatusUnauthorized || e.badKey()
+		return e.StatusCode == http.StatusUnauthorized || e.badKey() || e.forbidden()
 	case ErrNotFound:
 		return e.StatusCode == http.StatusNotFound
 	case ErrRateLimited:
@@ -64,13 +79,19 @@ func (e *Error) badKey() bool {
 	return e.StatusCode == http.StatusBadRequest && strings.HasPrefix(e.Message, "Invalid API key")
 }
 
+// forbidden finds the refused key of the APIs under /api, where it is observed to
+// be a 403. An ingestion host says 403 of its firewall, the file storage of a link.
+func (e *Error) forbidden() bool {
+	return e.StatusCode == http.StatusForbidden && strings.Contains(e.Op, " /api/")
+}
+
 // ambiguous are the statuses after which the request may have been executed. Of
 // 503 the ingestion APIs say that nothing happened.
 func ambiguous(op string, status int) bool {
-	if status == http.StatusServiceUnavailable && slices.Contains(operations, op) {
+	if status == http.StatusServiceUnavailable && (op == httpV2.op() || op == batchUpload.op()) {
 		return false
 	}
-	return status == http.StatusOK || status == http.StatusRequestTimeout || status >= 500
+	return status/100 == 2 || status == http.StatusRequestTimeout || status >= 500
 }
 
 // newError makes the error of an answer, with Amplitude's own message unless
@@ -87,7 +108,8 @@ func newError(resp *rest.Response, message string) *Error {
 }
 
 // messageOf reads the forms in which Amplitude's APIs explain a refusal:
-// {"error": "text"}, {"error": {"message": "text"}} and {"message": "text"}.
+// {"error": "text"}, {"error": {"message": "text"}} or with error in the place of
+// message, and {"message": "text"}. What stands beside it may hold ids.
 func messageOf(body []byte) string {
 	var reply struct {
 		Error   json.RawMessage `json:"error"`
@@ -96,17 +118,16 @@ func messageOf(body []byte) string {
 	if json.Unmarshal(body, &reply) != nil {
 		return ""
 	}
-	var text string
-	if json.Unmarshal(reply.Error, &text) == nil && text != "" {
-		return text
+	var line string
+	if json.Unmarshal(reply.Error, &line) == nil && line != "" {
+		return line
 	}
 	var object struct {
-		Message string `json:"message"`
+		Message text `json:"message"`
+		Error   text `json:"error"`
 	}
-	if json.Unmarshal(reply.Error, &object) == nil && object.Message != "" {
-		return object.Message
-	}
-	return reply.Message
+	_ = json.Unmarshal(reply.Error, &object) // no object: no message
+	return cmp.Or(string(object.Message), string(object.Error), reply.Message)
 }
 
 // throttlePause is the wait that Amplitude's pages ask for after a 429, which

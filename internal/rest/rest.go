@@ -118,7 +118,7 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 	if err != nil {
 		return err
 	}
-	if !call.success(resp.StatusCode) {
+	if !call.Success(resp.StatusCode) {
 		return c.Refused(resp, "")
 	}
 	switch out := out.(type) {
@@ -135,7 +135,8 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 	}
 }
 
-func (c Call) success(status int) bool {
+// Success says whether a status is one of the documented successes.
+func (c Call) Success(status int) bool {
 	if len(c.Status) == 0 {
 		return status == http.StatusOK
 	}
@@ -302,7 +303,7 @@ func (c *Client) try(ctx context.Context, r *request, w *wire) (resp *Response, 
 	if err != nil {
 		return nil, w.mayHaveLeft(), cause(ctx, err)
 	}
-	if r.stream && r.success(answer.StatusCode) {
+	if r.stream && r.Success(answer.StatusCode) {
 		resp = c.response(r, answer)
 		resp.stream = newStream(ctx, cancel, c, r, answer)
 		return resp, true, nil
