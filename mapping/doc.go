@@ -1,5 +1,7 @@
 // Package mapping turns Iterable's webhooks into Amplitude's events, as the
-// vendors' own integration does, and by your rules where you have some.
+// vendors' own integration does, and by your rules where you have some. It also
+// turns members of Amplitude's cohorts into subscribers of Iterable's lists, and
+// back.
 //
 //	out, err := mapping.Rules{}.Event(in, time.Now())
 //	if skip, ok := errors.AsType[mapping.Skip](err); ok {
@@ -52,10 +54,23 @@
 // counts twice. With several Iterable projects in one Amplitude project set
 // [Rules.Namespace].
 //
+// # What becomes of a cohort's members, and of a list's
+//
+//	list name  "[Amplitude] " and the cohort's name; see [ListName]
+//	userId     user_id as it is; empty or refused by Iterable, the member is skipped
+//	email      never: Iterable makes one up where its project needs one
+//	the rest   never: neither amplitude_id nor properties are sent
+//
+// [Subscriber] does that, as the vendors' own integration does. On the way back
+// [MemberID] or [MemberIDOrEmail] cleans the lines in which Iterable lists members.
+// [Diff] compares two sets that fit in memory.
+//
+//	sub, err := mapping.Subscriber(member)
+//
 // # Errors
 //
-// There is one kind, [Skip]: the event is not sent, and sending the webhook
-// again would change nothing.
+// There is one kind, [Skip]: the event or member is not sent, and trying again
+// would change nothing.
 //
 // # Testing
 //

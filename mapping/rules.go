@@ -47,17 +47,18 @@ type Rules struct {
 	Namespace string
 }
 
-// Skip is the reason for which an event is not sent: an error to compare with
-// and a label to count by. Printing it gives the sentence, "mapping: no user
-// id", because it is an error; string(skip) gives the label, "no_user_id". A
-// skipped event is nobody's failure, and sending the webhook again would change
-// nothing.
+// Skip is the reason for which an event or a member is not sent: an error to
+// compare with and a label to count by. Printing it gives the sentence, "mapping:
+// no user id", because it is an error; string(skip) gives the label, "no_user_id".
+// What is skipped is nobody's failure, and mapping it again would change nothing.
 type Skip string
 
 // The reasons to skip.
 const (
 	ErrNoUserID      Skip = "no_user_id"      // nobody to attribute it to
 	ErrRefusedUserID Skip = "refused_user_id" // a placeholder such as "null" or "0", which Amplitude refuses
+	ErrInvalidUserID Skip = "invalid_user_id" // one that Iterable would refuse
+	ErrEmail         Skip = "email_address"   // an address where a user id is wanted
 	ErrFiltered      Skip = "filtered"        // the rules do not want it
 )
 

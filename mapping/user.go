@@ -14,11 +14,14 @@ func UserID(e webhook.Event) string { return e.UserID }
 // there is none. Iterable's placeholder addresses do not count.
 func UserIDOrEmail(e webhook.Event) string {
 	email := strings.ToLower(strings.TrimSpace(e.Email))
-	if e.UserID != "" || strings.HasSuffix(email, "@placeholder.email") {
+	if e.UserID != "" || strings.HasSuffix(email, placeholder) {
 		return e.UserID
 	}
 	return email
 }
+
+// placeholder ends the addresses that Iterable makes up for users without one.
+const placeholder = "@placeholder.email"
 
 // refused reports whether Amplitude takes id for the placeholder of a missing
 // one. It lists the words but not whether case matters, so it does not.
