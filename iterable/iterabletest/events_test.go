@@ -113,3 +113,14 @@ func TestTrackRefusesWhatItCannotStore(t *testing.T) {
 	require.Len(t, f.Events("a@example.com"), 2)
 	accepted(t, &f, "/api/events/track", `{"email":"a@example.com","eventName":"z","dataFields":{"n":"the refused request left no type"}}`)
 }
+
+func TestTheEventsOfADeletedUserAreGone(t *testing.T) {
+	t.Parallel()
+	f := byUserID()
+	for range 2 {
+		f.AddUser("u-1", nil)
+		accepted(t, f, "/api/events/track", `{"userId":"u-1","eventName":"x","id":"e-1"}`)
+		require.Len(t, f.Events("u-1"), 1)
+		require.Equal(t, http.StatusOK, ask(t, f, http.MethodDelete, "/api/users/byUserId/u-1", "").status)
+	}
+}

@@ -222,3 +222,30 @@ func TestAHybridIdentityConflictIs409(t *testing.T) {
 	require.Empty(t, f.User("u-2").UserID)
 	require.Empty(t, f.User("a@example.com").Email)
 }
+
+func TestAUserIdMayBeSharedByThree(t *testing.T) {
+	t.Parallel()
+	var f Fake
+	for _, user := range []string{"a", "b", "c"} {
+		accepted(t, &f, "/api/users/update", `{"email":"`+user+`@example.com","userId":"u-1"}`)
+	}
+	require.Equal(t, http.StatusOK, ask(t, &f, http.MethodDelete, "/api/users/b@example.com", "").status)
+	require.Equal(t, http.StatusOK, ask(t, &f, http.MethodDelete, "/api/users/a@example.com", "").status)
+	require.Equal(t, "c@example.com", f.User("u-1").Email)
+}
+
+func TestManagedFieldsAreNotWritten(t *testing.T) {
+	t.Parallel()
+	f := byUserID()
+	accepted(t, f, "/api/users/update", `{"userId":"a","dataFields":{"itblInternal":{"x":1},"signupDate":7,"x":1}}`)
+	require.NotContains(t, f.User("a").DataFields, "itblInternal")
+	require.NotContains(t, get(t, f, "/api/users/getFields").json["fields"], "itblInternal")
+}
+
+func TestAnEmailBasedProjectCreatesUsersInAnyCase(t *testing.T) {
+	t.Parallel()
+	var f Fake
+	list := f.AddList("Gold")
+	accepted(t, &f, "/api/lists/subscribe", fmt.Sprintf(`{"listId":%d,"updateExistingUsersOnly":true,"subscribers":[{"email":"new@example.com"}]}`, list))
+	require.Equal(t, []string{"new@example.com"}, f.Members(list))
+}
