@@ -119,3 +119,18 @@ func (v *instant) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// idList is a list of ids, in quotes or not.
+type idList []string
+
+func (v *idList) UnmarshalJSON(b []byte) error {
+	var list []json.RawMessage
+	_ = json.Unmarshal(b, &list) // no list: none
+	*v = nil
+	for _, raw := range list {
+		id := string(raw)
+		_ = json.Unmarshal(raw, &id) // a number stays as it is
+		*v = append(*v, id)
+	}
+	return nil
+}
