@@ -1,5 +1,6 @@
 // Package amplitude is a client of Amplitude's HTTP APIs. It uploads events, at
-// once or in the background, and calls any other endpoint through [Client.Do].
+// once or in the background, reads and writes cohorts, and calls any other endpoint
+// through [Client.Do].
 //
 //	client, err := amplitude.NewClient(amplitude.Config{APIKey: os.Getenv("AMPLITUDE_API_KEY")})
 //	if err != nil {
@@ -15,9 +16,9 @@
 //
 // # Auth
 //
-// Uploads need the API key alone. The APIs under /api, which only [Client.Do]
-// calls, need the secret key too. [NewClient] sends nothing, so a wrong key shows
-// with the first call, as [ErrUnauthorized]. No error, log record or print of a
+// Uploads need the API key alone. The APIs under /api, that of cohorts among them,
+// need the secret key too. [NewClient] sends nothing, so a wrong key shows with the
+// first call, as [ErrUnauthorized]. No error, log record or print of a
 // [Config] or Client shows a key.
 //
 //	client, err := amplitude.NewClient(amplitude.Config{
@@ -36,8 +37,9 @@
 // # Errors
 //
 // [Error] is an answer that refused a request. Compare with [errors.Is] what kind
-// it is ([ErrUnauthorized], [ErrNotFound], [ErrRateLimited], [ErrAmbiguous]), read
-// it with [errors.AsType]. A call without an answer wraps its cause, such as
+// it is ([ErrUnauthorized], [ErrNotFound], [ErrRateLimited], [ErrAmbiguous]; of
+// cohorts [ErrCohortFailed], [ErrCohortFile], [ErrCutOff]), read it with
+// [errors.AsType]. A call without an answer wraps its cause, such as
 // [context.DeadlineExceeded], and ErrAmbiguous if it may have taken effect.
 //
 // An upload returns nil if all events were accepted, else a [BatchError] with the
@@ -65,7 +67,8 @@
 // A request is attempted up to three times. Repeated are, whatever the method, a
 // 429 and a request that never left; after a 408, a 5xx or a broken connection
 // only what cannot harm twice: a GET, a [Request] that is Idempotent, and every
-// upload, because each event has an InsertID that Amplitude knows it by for 7 days.
+// upload of events, because each has an InsertID that Amplitude knows it by for 7
+// days. A GET that can harm is [CohortsService.Request]: it costs a download.
 //
 // The wait before is the answer's Retry-After, 30 seconds after a 429 without one,
 // else random, below half a second at first and then doubling up to 10 seconds. A
@@ -91,6 +94,33 @@
 // asks; [Config.Limits] does so.
 //
 //	Limits: map[string]amplitude.Limiter{"POST /batch": rate.NewLimiter(10, 1)} // golang.org/x/time/rate
+//
+// Amplitude takes 60 requests of a cohort in 10 minutes and 4 at a time, and 5 calls
+// at a time to request, poll and download cohorts. A Client keeps to that by itself;
+// several Clients of a project do not know of each other.
+//
+// # Cohorts
+//
+// [CohortsService.Members] requests a cohort, waits until Amplitude has made the file,
+// which takes half a minute and more, and ranges over it as it arrives. A file that
+// was cut off, or is none, ends the range with an error: what ends without one is
+// whole.
+//
+//	for m, err := range client.Cohorts.Members(ctx, "k3x9ab1", amplitude.CohortMembersOptions{}) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Fprintln(w, m.UserID)
+//	}
+//
+// Each range costs one of the project's 500 downloads a month. A program that may
+// crash meanwhile keeps the RequestID of [CohortsService.Request] and goes on with
+// [CohortsService.Wait] and [CohortsService.Download] for 7 days, at no further
+// cost.
+//
+// [CohortsService.Upload] makes a cohort or replaces its members,
+// [CohortsService.UpdateMembership] changes them. Only users whom Amplitude knows
+// can be members: others are skipped and counted.
 //
 // # Background sending
 //
