@@ -18,7 +18,7 @@ const module = "github.com/iteramp/iteramp"
 // allowed are the imports within the module, by package: everything points one
 // way, and the two clients do not know each other.
 var allowed = map[string][]string{
-	".":                       {"mapping", "amplitude", "iterable", "iterable/webhook", "internal/rest", "internal/hook", "internal/idset"},
+	".":                       {"mapping", "amplitude", "iterable", "iterable/webhook", "internal/rest", "internal/hook", "internal/idset", "internal/ledger"},
 	"mapping":                 {"amplitude", "iterable", "iterable/webhook", "internal/jsonscan"},
 	"amplitude":               {"internal/rest", "internal/jsonscan"},
 	"amplitude/amplitudetest": {"amplitude"},
@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"iterable/iterabletest":   {"iterable", "iterable/webhook"},
 	"internal/rest":           {},
 	"internal/idset":          {},
+	"internal/ledger":         {"internal/idset"},
 	"internal/hook":           {},
 	"internal/jsonscan":       {},
 	"internal/golden":         {},
