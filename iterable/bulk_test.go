@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,20 +24,19 @@ func subscribers(n int) []Subscriber {
 	return users
 }
 
-// received reads the users of a request to lists/subscribe.
-func received(t testing.TB, s sent) []Unsubscriber {
-	var body struct {
-		Subscribers []Unsubscriber `json:"subscribers"`
+// received are the userIds of a request. Decoding megabytes is slow under the race
+// detector.
+func received(s sent) (ids []string) {
+	for _, part := range strings.Split(s.body, `"userId":"`)[1:] {
+		id, _, _ := strings.Cut(part, `"`)
+		ids = append(ids, id)
 	}
-	require.NoError(t, json.Unmarshal([]byte(s.body), &body))
-	return body.Subscribers
+	return ids
 }
 
 // takes accepts all subscribers.
-func takes(t testing.TB) func(sent) *http.Response {
-	return func(s sent) *http.Response {
-		return answer(200, fmt.Sprintf(`{"successCount":%d,"failCount":0}`, len(received(t, s))))
-	}
+func takes(s sent) *http.Response {
+	return answer(200, fmt.Sprintf(`{"successCount":%d,"failCount":0}`, len(received(s))))
 }
 
 func batchError(t testing.TB, err error) *BatchError {
@@ -78,19 +78,19 @@ func TestBulkCallsAreCutByCountAndBytes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, r := newTestClient(t, takes(t))
+			client, r := newTestClient(t, takes)
 			_, err := client.Lists.Subscribe(t.Context(), ListSubscribeRequest{ListID: 42, Subscribers: tt.users})
 			require.NoError(t, err)
 			var counts []int
 			n := 0
 			for _, s := range r.all() {
-				users := received(t, s)
+				users := received(s)
 				counts = append(counts, len(users))
 				if len(users) > 1 {
 					require.Less(t, len(s.body), 3_600_000)
 				}
-				for _, u := range users {
-					require.Equal(t, tt.users[n].UserID, u.UserID, "each once and in order")
+				for _, id := range users {
+					require.Equal(t, tt.users[n].UserID, id, "each once and in order")
 					n++
 				}
 			}
@@ -102,7 +102,7 @@ func TestBulkCallsAreCutByCountAndBytes(t *testing.T) {
 
 func TestRecordsThatCannotBeSentAreNot(t *testing.T) {
 	t.Parallel()
-	client, r := newTestClient(t, takes(t))
+	client, r := newTestClient(t, takes)
 	users := subscribers(5)
 	users[1].DataFields = map[string]any{"n": math.NaN()}
 	users[2] = Subscriber{DataFields: map[string]any{"n": 1}}
@@ -111,20 +111,16 @@ func TestRecordsThatCannotBeSentAreNot(t *testing.T) {
 	failed := batchError(t, err)
 	require.Equal(t, 2, failed.Accepted)
 	require.Equal(t, map[int]Reason{1: ReasonInvalidData, 2: ReasonInvalidID, 4: ReasonInvalidData}, reasons(failed))
-	require.Equal(t, []Unsubscriber{{UserID: "u-0"}, {UserID: "u-3"}}, received(t, r.sent[0]))
+	require.Equal(t, []string{"u-0", "u-3"}, received(r.sent[0]))
 }
 
 // refusing answers with a whole refusal whenever a bad user is in the request.
-func refusing(t testing.TB, status int, body string, bad ...string) func(sent) *http.Response {
+func refusing(status int, body string, bad ...string) func(sent) *http.Response {
 	return func(s sent) *http.Response {
-		for _, u := range received(t, s) {
-			for _, b := range bad {
-				if u.UserID == b {
-					return answer(status, body)
-				}
-			}
+		if slices.ContainsFunc(received(s), func(id string) bool { return slices.Contains(bad, id) }) {
+			return answer(status, body)
 		}
-		return takes(t)(s)
+		return takes(s)
 	}
 }
 
@@ -151,7 +147,7 @@ func TestARefusalForOneRecordIsFoundByHalves(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			client, r := newTestClient(t, refusing(t, tt.status, tt.body, "u-700", "u-1300"))
+			client, r := newTestClient(t, refusing(tt.status, tt.body, "u-700", "u-1300"))
 			_, err := client.Lists.Subscribe(t.Context(), ListSubscribeRequest{ListID: 42, Subscribers: subscribers(1500)})
 			failed := batchError(t, err)
 			require.Equal(t, map[int]Reason{700: tt.reason, 1300: tt.reason}, reasons(failed))
@@ -203,11 +199,11 @@ func TestARefusalOfTheRequestIsNotLookedForInItsRecords(t *testing.T) {
 func TestWhereAllIsRefusedTheSearchEnds(t *testing.T) {
 	t.Parallel()
 	client, r := newTestClient(t, alike(400, `{"msg":"x","code":"BadJsonBody"}`))
-	_, err := client.Lists.Subscribe(t.Context(), ListSubscribeRequest{ListID: 42, Subscribers: subscribers(50_000)})
+	_, err := client.Lists.Subscribe(t.Context(), ListSubscribeRequest{ListID: 42, Subscribers: subscribers(10_000)})
 	failed := batchError(t, err)
 	require.Zero(t, failed.Accepted)
-	require.Len(t, failed.Rejected, 50_000)
-	require.Equal(t, ReasonUnsent, failed.Rejected[49_999].Reason)
+	require.Len(t, failed.Rejected, 10_000)
+	require.Equal(t, ReasonUnsent, failed.Rejected[9_999].Reason)
 	require.Less(t, len(r.all()), 40)
 }
 
@@ -219,7 +215,7 @@ func TestACallThatIsCutOffTellsWhatItHasDone(t *testing.T) {
 		if n++; n == 2 {
 			cancel()
 		}
-		return takes(t)(s)
+		return takes(s)
 	})
 	_, err := client.Lists.Subscribe(ctx, ListSubscribeRequest{ListID: 42, Subscribers: subscribers(2500)})
 	require.ErrorIs(t, err, context.Canceled)
@@ -248,7 +244,7 @@ func TestTheFatesOfABatchAddUp(t *testing.T) {
 	count := func(r *rand.Rand, n int) int {
 		return []int{0, n, r.IntN(n + 1), -r.IntN(5), n + r.IntN(5), math.MaxInt, math.MinInt}[r.IntN(7)]
 	}
-	for seed := range uint64(2000) {
+	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n := 1 + r.IntN(12)
 		part := make([]item, n)

@@ -234,7 +234,7 @@ func TestABulkCallOutlivesA429(t *testing.T) {
 			if n++; n == 1 {
 				return answer(429, "", "Retry-After", "1")
 			}
-			return takes(t)(s)
+			return takes(s)
 		}, attempts(3))
 		start := time.Now()
 		_, err := client.Lists.Subscribe(t.Context(), ListSubscribeRequest{ListID: 42, Subscribers: subscribers(10)})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -114,18 +115,20 @@ func FuzzReply(f *testing.F) {
 		part[i].index = i
 		part[i].json = json.RawMessage("{}")
 	}
+	var now *http.Response
+	client, _ := newTestClient(f, func(sent) *http.Response { return now })
 	f.Fuzz(func(t *testing.T, status int, body string) {
+		now = answer(min(max(status, 200), 599), body)
 		resp := &rest.Response{StatusCode: status, Op: "POST /api/events/trackBulk", Body: []byte(body)}
 		err := newError(resp, "")
 		require.LessOrEqual(t, len(err.Error()), 8<<10)
-		require.GreaterOrEqual(t, err.RetryAfter, 0*err.RetryAfter)
+		require.GreaterOrEqual(t, err.RetryAfter, time.Duration(0))
 		for _, kind := range []error{ErrUnauthorized, ErrNotFound, ErrConflict, ErrForgotten, ErrDisallowed, ErrRateLimited, ErrAmbiguous} {
 			_ = err.Is(kind)
 		}
 		require.True(t, utf8.ValidString(err.Message))
 		_ = blame(err)
 
-		client, _ := newTestClient(t, func(sent) *http.Response { return answer(min(max(status, 200), 599), body) })
 		b := bulk{core: client.core, path: trackBulkPath, idempotent: always, request: func([]json.RawMessage) any { return nil }}
 		records := make([]record, len(part))
 		for i, it := range part {

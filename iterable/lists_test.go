@@ -36,7 +36,7 @@ func TestAListIsWrittenToByOneRequestAtATime(t *testing.T) {
 			busy[body.ListID]--
 			all--
 			mu.Unlock()
-			return takes(t)(s)
+			return takes(s)
 		})
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -65,7 +65,7 @@ func TestWaitingForAListEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, r := newTestClient(t, func(s sent) *http.Response {
 			time.Sleep(time.Minute)
-			return takes(t)(s)
+			return takes(s)
 		})
 		req := ListSubscribeRequest{ListID: 42, Subscribers: subscribers(1)}
 		go client.Lists.Subscribe(t.Context(), req)
