@@ -167,7 +167,7 @@ func (p *CohortPlan) fetch(ctx context.Context, snap *ledger.Snapshot) (*idset.S
 	}
 	snap.Emails = 2*emails > snap.Rows-snap.NoUserID
 	p.progress(PhaseDownloading, snap.Rows, size)
-	return w.Commit()
+	return w.CommitUnsynced() // after a power cut it is downloaded again
 }
 
 const (

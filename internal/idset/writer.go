@@ -156,8 +156,14 @@ func (w *Writer) fail(err error) error {
 // or, if all but the last step was done, for the new one; never for a part.
 //
 // On Windows a set that is open cannot be replaced.
-func (w *Writer) Commit() (*Set, error) {
-	for _, step := range []func() error{w.finish, w.sync, w.rename} {
+func (w *Writer) Commit() (*Set, error) { return w.commit(w.finish, w.sync, w.rename) }
+
+// CommitUnsynced is Commit for a set that can be had again: it is faster, but a
+// power cut may damage or lose it. What is damaged is found when it is read.
+func (w *Writer) CommitUnsynced() (*Set, error) { return w.commit(w.finish, w.close, w.rename) }
+
+func (w *Writer) commit(steps ...func() error) (*Set, error) {
+	for _, step := range steps {
 		if w.err != nil {
 			return nil, w.err
 		}

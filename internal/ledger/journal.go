@@ -171,7 +171,7 @@ func (l *Ledger) replayFile() error {
 		}
 	}
 	l.journal.empty = good == 0
-	l.since, err = w.Commit()
+	l.since, err = w.CommitUnsynced()
 	return err
 }
 
