@@ -1,6 +1,7 @@
 package iteramp_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -76,12 +77,15 @@ func TestASyncSurvivesKills(t *testing.T) {
 	run := func(kill time.Duration) error {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), fmt.Sprintf("ITERAMP_TEST_SYNC=%s %s %s %s", ampSrv.URL, itSrv.URL, dir, cohort))
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		require.NoError(t, cmd.Start())
 		if kill > 0 {
 			defer time.AfterFunc(kill, func() { cmd.Process.Kill() }).Stop()
 		}
-		out, err := cmd.CombinedOutput()
-		if len(out) > 0 && kill == 0 {
-			t.Logf("%s", out)
+		err := cmd.Wait()
+		if kill == 0 && err != nil {
+			t.Logf("%s", &out)
 		}
 		return err
 	}
