@@ -24,11 +24,11 @@ import (
 	"github.com/iteramp/iteramp/iterable/iterabletest"
 )
 
-// TestMain is the sync that TestASyncSurvivesKills kills, if the environment says
-// so.
+// TestMain is the process that tests kill or measure, if the environment says so:
+// where Amplitude and Iterable are, the ledgers, the cohort, and what to do.
 func TestMain(m *testing.M) {
-	if at := strings.Fields(os.Getenv("ITERAMP_TEST_SYNC")); len(at) == 4 {
-		if err := syncOnce(at[0], at[1], at[2], at[3]); err != nil {
+	if at := strings.Fields(os.Getenv("ITERAMP_TEST_SYNC")); len(at) == 5 {
+		if err := syncOnce(at[0], at[1], at[2], at[3], at[4]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func syncOnce(amplitudeURL, iterableURL, dir, cohort string) error {
+func syncOnce(amplitudeURL, iterableURL, dir, cohort, what string) error {
 	amp, err := amplitude.NewClient(amplitude.Config{APIKey: "test-key", SecretKey: "test-secret", BaseURL: amplitudeURL})
 	if err != nil {
 		return err
@@ -53,7 +53,19 @@ func syncOnce(amplitudeURL, iterableURL, dir, cohort string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Sync(context.Background(), cohort)
+	switch what {
+	case "sync":
+		_, err = s.Sync(context.Background(), cohort)
+	case "plan":
+		var plan *iteramp.CohortPlan
+		if plan, err = s.Plan(context.Background(), cohort); err == nil {
+			fmt.Printf("%d +%d -%d\n", plan.Members, plan.Adds, plan.Removes)
+			err = plan.Close()
+		}
+	}
+	if status, none := os.ReadFile("/proc/self/status"); what != "sync" && none == nil {
+		os.Stdout.Write(status) // for its peak of memory
+	}
 	return err
 }
 
@@ -76,7 +88,7 @@ func TestASyncSurvivesKills(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledgers")
 	run := func(kill time.Duration) error {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("ITERAMP_TEST_SYNC=%s %s %s %s", ampSrv.URL, itSrv.URL, dir, cohort))
+		cmd.Env = append(os.Environ(), fmt.Sprintf("ITERAMP_TEST_SYNC=%s %s %s %s sync", ampSrv.URL, itSrv.URL, dir, cohort))
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		require.NoError(t, cmd.Start())
