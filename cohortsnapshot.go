@@ -28,14 +28,25 @@ func (p *CohortPlan) snapshot(ctx context.Context, cohort amplitude.Cohort) (mem
 		return nil, false, err
 	}
 	members, err = p.download(ctx, cohort)
-	if resumed && errors.Is(err, amplitude.ErrNotFound) {
-		p.ledger.State.Request = nil // it is no more
-		if _, err := p.request(ctx, cohort); err != nil {
-			return nil, false, err
-		}
-		members, err = p.download(ctx, cohort)
+	if !useless(err, resumed) {
+		return members, true, err
 	}
+	p.ledger.State.Request = nil
+	if saved := p.ledger.Save(); saved != nil || !resumed || errors.Is(err, amplitude.ErrCohortFile) {
+		return nil, false, errors.Join(err, saved)
+	}
+	if _, err := p.request(ctx, cohort); err != nil {
+		return nil, false, err
+	}
+	members, err = p.download(ctx, cohort)
 	return members, true, err
+}
+
+// useless says of a download that it is not to be taken up again: Amplitude has
+// lost it or given it up, or its file was wrong twice.
+func useless(err error, resumed bool) bool {
+	return errors.Is(err, amplitude.ErrCohortFailed) ||
+		resumed && (errors.Is(err, amplitude.ErrNotFound) || errors.Is(err, amplitude.ErrCohortFile))
 }
 
 // lastSnapshot is nil if there is none that is still true. One that is damaged is
