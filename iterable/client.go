@@ -132,7 +132,7 @@ type core struct {
 	auth        func(*http.Request)
 	base        string
 	projectType ProjectType
-	lists       keyed // one writing request at a time for a list
+	lists       rest.Keyed[int64] // one writing request at a time for a list
 }
 
 var hosts = map[Region]string{

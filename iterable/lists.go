@@ -172,7 +172,7 @@ func (s *ListsService) bulk(ctx context.Context, listID int64, records []record,
 	if s.core == nil {
 		return BulkResult{}, errNoClient
 	}
-	leave, err := s.core.lists.enter(ctx, listID)
+	leave, err := s.core.lists.Enter(ctx, listID)
 	if err != nil {
 		return BulkResult{}, err
 	}

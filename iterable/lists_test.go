@@ -56,7 +56,7 @@ func TestAListIsWrittenToByOneRequestAtATime(t *testing.T) {
 		require.Equal(t, map[int64]int{1: 1, 2: 1, 3: 1}, most)
 		require.Equal(t, 3, mostAll, "lists do not wait for each other")
 		require.Equal(t, 6*time.Second, time.Since(start))
-		require.Zero(t, client.core.lists.turns.Len())
+		require.Zero(t, client.core.lists.Len())
 	})
 }
 
