@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/iteramp/iteramp/amplitude"
+	"github.com/iteramp/iteramp/internal/memory"
 )
 
 // Config returns the settings of a client that reaches the fake in memory,
@@ -14,6 +15,6 @@ func (f *Fake) Config() amplitude.Config {
 		APIKey:     f.apiKey(),
 		SecretKey:  f.secretKey(),
 		BaseURL:    "https://amplitudetest.invalid",
-		HTTPClient: &http.Client{Transport: transport{f}},
+		HTTPClient: &http.Client{Transport: memory.Transport{Handler: f}},
 	}
 }

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/iteramp/iteramp/internal/memory"
 )
 
 // client speaks to a fake as a stranger would: nothing of ours encodes what it
 // sends or reads what comes back.
-func client(f *Fake) *http.Client { return &http.Client{Transport: transport{f}} }
+func client(f *Fake) *http.Client { return &http.Client{Transport: memory.Transport{Handler: f}} }
 
 // post sends a body and decodes the answer.
 func post(t *testing.T, f *Fake, path, body string) (int, map[string]any) {

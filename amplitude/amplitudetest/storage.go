@@ -1,7 +1,6 @@
 package amplitudetest
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/iteramp/iteramp/internal/memory"
 )
 
 // linkLife is how long a link to a cohort file is valid.
@@ -27,7 +28,7 @@ func (f *Fake) link(c *call, d *download) string {
 		"X-Amz-Expires": {fmt.Sprint(int(linkLife / time.Second))}, "X-Amz-SignedHeaders": {"host"},
 		"X-Amz-Signature": {f.signature(path, date)},
 	}
-	link := url.URL{Scheme: scheme(c.r), Host: c.r.Host, Path: path, RawQuery: query.Encode()}
+	link := url.URL{Scheme: memory.Scheme(c.r), Host: c.r.Host, Path: path, RawQuery: query.Encode()}
 	return link.String()
 }
 
@@ -70,22 +71,4 @@ func writeXML(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
-}
-
-// schemeKey is for the scheme of a request that came without a socket: such a
-// request has no TLS, whatever its URL says.
-type schemeKey struct{}
-
-func withScheme(ctx context.Context, scheme string) context.Context {
-	return context.WithValue(ctx, schemeKey{}, scheme)
-}
-
-func scheme(r *http.Request) string {
-	if s, ok := r.Context().Value(schemeKey{}).(string); ok {
-		return s
-	}
-	if r.TLS != nil {
-		return "https"
-	}
-	return "http"
 }

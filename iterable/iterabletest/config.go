@@ -3,6 +3,7 @@ package iterabletest
 import (
 	"net/http"
 
+	"github.com/iteramp/iteramp/internal/memory"
 	"github.com/iteramp/iteramp/iterable"
 )
 
@@ -14,6 +15,6 @@ func (f *Fake) Config() iterable.Config {
 		APIKey:      f.apiKey(),
 		ProjectType: f.projectType(),
 		BaseURL:     "https://iterabletest.invalid",
-		HTTPClient:  &http.Client{Transport: transport{f}},
+		HTTPClient:  &http.Client{Transport: memory.Transport{Handler: f}},
 	}
 }

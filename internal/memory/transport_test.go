@@ -1,4 +1,4 @@
-package amplitudetest
+package memory
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 )
 
 func get(ctx context.Context, h http.HandlerFunc) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://amplitudetest.invalid/a%2Fb?c=d", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://memory.invalid/a%2Fb?c=d", nil)
 	if err != nil {
 		return nil, err
 	}
-	return (&http.Client{Transport: transport{h}}).Do(req)
+	return (&http.Client{Transport: Transport{h}}).Do(req)
 }
 
 func TestAHandlerSeesARequestAsBehindASocket(t *testing.T) {
@@ -26,7 +26,7 @@ func TestAHandlerSeesARequestAsBehindASocket(t *testing.T) {
 		require.Equal(t, "/a%2Fb?c=d", r.RequestURI)
 		require.Equal(t, "/a/b", r.URL.Path)
 		require.Empty(t, r.URL.Host)
-		require.Equal(t, "amplitudetest.invalid", r.Host)
+		require.Equal(t, "memory.invalid", r.Host)
 		require.NotEmpty(t, r.RemoteAddr)
 		require.NotNil(t, r.Body)
 		w.Header().Set("X-Before", "1")

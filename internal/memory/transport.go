@@ -1,8 +1,11 @@
-package amplitudetest
+// Package memory brings HTTP requests to a handler without a socket, for the
+// vendors' fakes.
+package memory
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,15 +13,15 @@ import (
 	"strconv"
 )
 
-// transport brings requests to a handler without a socket, in the goroutine of
+// Transport brings requests to a handler without a socket, in the goroutine of
 // the caller: nothing is left running and nothing waits outside of a
 // testing/synctest bubble.
-type transport struct{ handler http.Handler }
+type Transport struct{ Handler http.Handler }
 
 // RoundTrip serves req and returns the answer. A handler that waits has to
 // watch its request's context, as one behind a socket has; if the context has
 // ended by the time it returns, the client does not see its answer.
-func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
 	}
@@ -27,19 +30,19 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	w := &answer{header: make(http.Header)}
-	broken := w.serve(t.handler, served(req))
+	broken := w.serve(t.Handler, served(req))
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if broken && w.status == 0 {
-		return nil, fmt.Errorf("amplitudetest: connection broken: %w", io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("memory: connection broken: %w", io.ErrUnexpectedEOF)
 	}
 	return w.response(req, broken), nil
 }
 
 // served is req as a server would have received it.
 func served(req *http.Request) *http.Request {
-	r := req.Clone(withScheme(req.Context(), req.URL.Scheme))
+	r := req.Clone(context.WithValue(req.Context(), schemeKey{}, req.URL.Scheme))
 	r.Host = cmp.Or(req.Host, req.URL.Host)
 	r.URL = &url.URL{Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery}
 	r.RequestURI = r.URL.RequestURI()
@@ -116,3 +119,18 @@ func (a *answer) response(req *http.Request, broken bool) *http.Response {
 type cut struct{}
 
 func (cut) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// schemeKey is for the scheme of a request that came without a socket: such a
+// request has no TLS, whatever its URL says.
+type schemeKey struct{}
+
+// Scheme is that of the URL a request was sent to.
+func Scheme(r *http.Request) string {
+	if s, ok := r.Context().Value(schemeKey{}).(string); ok {
+		return s
+	}
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
