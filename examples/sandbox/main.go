@@ -1,4 +1,4 @@
-// Sandbox serves a fake Amplitude, and a relay that delivers into it, for
+// Sandbox serves a fake Amplitude, a fake Iterable and a relay between them, for
 // programs in any language: go run ./examples/sandbox
 package main
 
@@ -10,29 +10,40 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/iteramp/iteramp/iterable"
 )
 
-const usage = `Sandbox serves a fake Amplitude, and a relay for Iterable's webhooks that
-delivers into it, until interrupted. Programs in any language can use both as
-they would use Amplitude and this relay; nothing leaves this machine.
+const usage = `Sandbox serves a fake Amplitude, a fake Iterable, and a relay for Iterable's
+webhooks that delivers into the first, until interrupted. Programs in any
+language can use them as they would use the vendors and this relay; nothing
+leaves this machine.
 
 usage: sandbox [flags]
 
   -amplitude ADDR              where the fake Amplitude listens
                                (default 127.0.0.1:18001; port 0 takes a free one)
+  -iterable ADDR               where the fake Iterable listens
+                               (default 127.0.0.1:18002)
   -relay ADDR                  where the relay listens, at /iterable; at / is a
                                page that shows what happens (default 127.0.0.1:18003)
   -amplitude-api-key KEY       of the fake's project (default sandbox-key)
   -amplitude-secret-key KEY    of the fake's project (default sandbox-secret)
+  -iterable-api-key KEY        of the other fake's project
+                               (default sandbox-iterable-key)
+  -iterable-project-type TYPE  email, userId or hybrid (default userId)
   -iterable-auth-key KEY       what follows the colon in the webhooks' token
                                (default sandbox-webhook-key)
   -h                           print this
 
-The fake serves POST /2/httpapi, POST /batch and GET /api/2/export, with the
-limits and error bodies of Amplitude's reference. It keeps events in memory.
+Amplitude serves event uploads, the export and cohorts, Iterable lists, users,
+events, subscriptions, webhooks and campaigns, with the limits and error bodies
+of their references. A few users, a list and two cohorts are there from the
+start. All is kept in memory.
 
 exit codes: 0 interrupted, 1 failed, 2 wrong flags
 `
@@ -68,8 +79,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	amplitude, relay          string // addresses
-	apiKey, secretKey, secret string
+	amplitude, iterable, relay string // addresses
+	apiKey, secretKey, secret  string
+	iterableKey                string
+	projectType                iterable.ProjectType
 }
 
 func parse(args []string) (options, error) {
@@ -77,9 +90,12 @@ func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run prints the error
 	fs.StringVar(&opts.amplitude, "amplitude", "127.0.0.1:18001", "")
+	fs.StringVar(&opts.iterable, "iterable", "127.0.0.1:18002", "")
 	fs.StringVar(&opts.relay, "relay", "127.0.0.1:18003", "")
 	fs.StringVar(&opts.apiKey, "amplitude-api-key", "sandbox-key", "")
 	fs.StringVar(&opts.secretKey, "amplitude-secret-key", "sandbox-secret", "")
+	fs.StringVar(&opts.iterableKey, "iterable-api-key", "sandbox-iterable-key", "")
+	fs.StringVar((*string)(&opts.projectType), "iterable-project-type", "userId", "")
 	fs.StringVar(&opts.secret, "iterable-auth-key", "sandbox-webhook-key", "")
 	if err := fs.Parse(args); err != nil {
 		return opts, err
@@ -87,27 +103,29 @@ func parse(args []string) (options, error) {
 	switch {
 	case fs.NArg() > 0:
 		return opts, fmt.Errorf("%q is no flag", fs.Arg(0))
-	case opts.apiKey == "" || opts.secretKey == "":
-		return opts, errors.New("the keys of Amplitude may not be empty") // the fake would take its own
+	case opts.apiKey == "" || opts.secretKey == "" || opts.iterableKey == "":
+		return opts, errors.New("the keys of the vendors may not be empty") // the fakes would take their own
 	}
 	return opts, nil
 }
 
-// start listens on both addresses, says so, and serves until ctx ends.
+// start listens on all addresses, says so, and serves until ctx ends.
 func start(ctx context.Context, opts options, box *sandbox, stdout io.Writer) error {
-	amplitude, err := net.Listen("tcp", opts.amplitude)
-	if err != nil {
-		return err
+	var sites []site
+	for _, s := range []struct {
+		addr    *string
+		handler http.Handler
+	}{{&opts.amplitude, &box.amplitude}, {&opts.iterable, &box.iterable}, {&opts.relay, box.handler()}} {
+		listener, err := net.Listen("tcp", *s.addr)
+		if err != nil {
+			return err
+		}
+		defer listener.Close() // for the case that another address is taken
+		*s.addr = listener.Addr().String()
+		sites = append(sites, site{listener, s.handler})
 	}
-	defer amplitude.Close() // for the case that the other address is taken
-	relay, err := net.Listen("tcp", opts.relay)
-	if err != nil {
-		return err
-	}
-	opts.amplitude, opts.relay = amplitude.Addr().String(), relay.Addr().String()
 	if err := welcome(stdout, opts); err != nil {
-		relay.Close()
 		return err
 	}
-	return serve(ctx, site{relay, box.handler()}, site{amplitude, &box.fake})
+	return serve(ctx, sites...)
 }

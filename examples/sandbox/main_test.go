@@ -16,15 +16,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/iteramp/iteramp"
+	"github.com/iteramp/iteramp/amplitude"
+	"github.com/iteramp/iteramp/iterable"
 	"github.com/iteramp/iteramp/iterable/iterabletest"
 	"github.com/iteramp/iteramp/iterable/webhook"
 )
 
 // running is a sandbox on free ports.
 type running struct {
-	amplitude, relay string // URLs, from what it prints
-	welcome          string
-	interrupt        func() int // returns the exit code
+	amplitude, iterable, relay string // URLs, from what it prints
+	welcome                    string
+	interrupt                  func() int // returns the exit code
 }
 
 func startSandbox(t *testing.T, args ...string) running {
@@ -33,7 +36,7 @@ func startSandbox(t *testing.T, args ...string) running {
 	out, in := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, append([]string{"-amplitude", "127.0.0.1:0", "-relay", "127.0.0.1:0"}, args...), in, io.Discard)
+		code <- run(ctx, append([]string{"-amplitude", "127.0.0.1:0", "-iterable", "127.0.0.1:0", "-relay", "127.0.0.1:0"}, args...), in, io.Discard)
 		in.Close()
 	}()
 	t.Cleanup(cancel)
@@ -43,6 +46,9 @@ func startSandbox(t *testing.T, args ...string) running {
 		s.welcome += lines.Text() + "\n"
 		if addr, ok := strings.CutPrefix(lines.Text(), "Amplitude  "); ok {
 			s.amplitude = addr
+		}
+		if addr, ok := strings.CutPrefix(lines.Text(), "Iterable   "); ok {
+			s.iterable = addr
 		}
 		if addr, ok := strings.CutPrefix(lines.Text(), "Relay      "); ok {
 			s.relay = addr
@@ -155,6 +161,28 @@ func TestAnEventUploadedByOthersIsInTheExportAndOnThePage(t *testing.T) {
 	}
 }
 
+func TestIterableIsServedAndACohortBecomesAList(t *testing.T) {
+	t.Parallel()
+	for _, projectType := range []iterable.ProjectType{iterable.ProjectTypeEmail, iterable.ProjectTypeUserID, iterable.ProjectTypeHybrid} {
+		t.Run(string(projectType), func(t *testing.T) {
+			t.Parallel()
+			s := startSandbox(t, "-iterable-project-type", string(projectType))
+			amp, err := amplitude.NewClient(amplitude.Config{APIKey: "sandbox-key", SecretKey: "sandbox-secret", BaseURL: s.amplitude})
+			require.NoError(t, err)
+			it, err := iterable.NewClient(iterable.Config{APIKey: "sandbox-iterable-key", BaseURL: s.iterable, ProjectType: projectType})
+			require.NoError(t, err)
+			sync, err := iteramp.NewCohortSync(iteramp.CohortSyncConfig{Amplitude: amp, Iterable: it, LedgerDir: t.TempDir()})
+			require.NoError(t, err)
+			report, err := sync.Sync(t.Context(), cohortID)
+			require.NoError(t, err)
+			require.Equal(t, []int{3, 1}, []int{report.Added, report.NoUserID})
+			require.Contains(t, s.page(t), "<td>[Amplitude] Regulars<td>3")
+			require.Contains(t, s.welcome, "-cohort "+cohortID+" -project-type "+string(projectType))
+			require.Contains(t, s.welcome, "Api-Key: sandbox-iterable-key")
+		})
+	}
+}
+
 func TestThePageKeepsTheLastOutcomesOnly(t *testing.T) {
 	t.Parallel()
 	var r recent
@@ -173,6 +201,8 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		{"an unknown flag", "-fast", "-fast"},
 		{"an argument", "18001", `"18001" is no flag`},
 		{"no API key", "-amplitude-api-key=", "may not be empty"},
+		{"no key of Iterable", "-iterable-api-key=", "may not be empty"},
+		{"a type of project that is none", "-iterable-project-type mail", "ProjectType must be"},
 		{"a short secret", "-iterable-auth-key short", "Secrets[0] is shorter than 8 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,8 +221,9 @@ func TestAnAddressThatIsTakenIsAFailure(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { taken.Close() })
 	for _, args := range [][]string{
-		{"-amplitude", taken.Addr().String(), "-relay", "127.0.0.1:0"},
-		{"-amplitude", "127.0.0.1:0", "-relay", taken.Addr().String()},
+		{"-amplitude", taken.Addr().String(), "-iterable", "127.0.0.1:0", "-relay", "127.0.0.1:0"},
+		{"-amplitude", "127.0.0.1:0", "-iterable", taken.Addr().String(), "-relay", "127.0.0.1:0"},
+		{"-amplitude", "127.0.0.1:0", "-iterable", "127.0.0.1:0", "-relay", taken.Addr().String()},
 	} {
 		var out, errs bytes.Buffer
 		require.Equal(t, 1, run(t.Context(), args, &out, &errs))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+	"github.com/iteramp/iteramp/iterable/iterabletest"
 )
 
 //go:embed page.html
@@ -24,10 +25,13 @@ type view struct {
 	Ingested   int                   // events in all
 	Duplicates int                   // events that Amplitude ignored as repeats
 	Events     []amplitudetest.Event // the last ones, newest first
+	Cohorts    []amplitudetest.Cohort
+	Lists      []iterabletest.List
+	Users      int // at Iterable
 }
 
 func (box *sandbox) page(w http.ResponseWriter, r *http.Request) {
-	events := box.fake.Events()
+	events := box.amplitude.Events()
 	last := events[max(0, len(events)-kept):]
 	slices.Reverse(last)
 	stats := box.relay.Stats()
@@ -41,8 +45,11 @@ func (box *sandbox) page(w http.ResponseWriter, r *http.Request) {
 		Skipped:    skipped,
 		Outcomes:   box.recent.newestFirst(),
 		Ingested:   len(events),
-		Duplicates: box.fake.Duplicates(),
+		Duplicates: box.amplitude.Duplicates(),
 		Events:     last,
+		Cohorts:    box.amplitude.Cohorts(),
+		Lists:      box.iterable.Lists(),
+		Users:      len(box.iterable.Users()),
 	})
 	if err != nil {
 		box.logger.ErrorContext(r.Context(), "page", "error", err)

@@ -2,32 +2,41 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude"
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+	"github.com/iteramp/iteramp/iterable"
+	"github.com/iteramp/iteramp/iterable/iterabletest"
 )
 
-// sandbox is a fake Amplitude and a relay that delivers into it.
+// sandbox is both vendors and the relay between them.
 type sandbox struct {
-	fake   amplitudetest.Fake
-	relay  *iteramp.Relay
-	logger *slog.Logger
-	recent recent
+	amplitude amplitudetest.Fake
+	iterable  iterabletest.Fake
+	relay     *iteramp.Relay
+	logger    *slog.Logger
+	recent    recent
 }
 
 func newSandbox(opts options, logger *slog.Logger) (*sandbox, error) {
 	box := &sandbox{logger: logger}
-	box.fake.APIKey, box.fake.SecretKey = opts.apiKey, opts.secretKey
-	client, err := amplitude.NewClient(box.fake.Config())
-	if err != nil {
+	box.amplitude.APIKey, box.amplitude.SecretKey = opts.apiKey, opts.secretKey
+	box.iterable.APIKey, box.iterable.ProjectType = opts.iterableKey, opts.projectType
+	client, err1 := amplitude.NewClient(box.amplitude.Config())
+	_, err2 := iterable.NewClient(box.iterable.Config()) // knows the types of projects
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
+	box.seed()
+	var err error
 	box.relay, err = iteramp.NewRelay(iteramp.RelayConfig{
 		Routes:    []iteramp.Route{{Amplitude: client, Secrets: []string{opts.secret}}},
 		Logger:    logger,
@@ -35,6 +44,26 @@ func newSandbox(opts options, logger *slog.Logger) (*sandbox, error) {
 	})
 	return box, err
 }
+
+// seed has something to look at: of the cohort Regulars, Iterable knows some, and
+// one is on a list there that was made by hand.
+func (box *sandbox) seed() {
+	regulars := []amplitudetest.Member{{UserID: "ada-1001"}, {UserID: "ben-1002"}, {UserID: "cleo-1003"}, {}}
+	box.amplitude.AddCohort(amplitudetest.Cohort{ID: cohortID, Name: "Regulars", Members: regulars})
+	box.amplitude.AddCohort(amplitudetest.Cohort{Name: "Lapsed", Members: []amplitudetest.Member{{UserID: "dora-1004"}}})
+	known := []string{"ada-1001", "dora-1004"}
+	for i, id := range known {
+		if box.iterable.ProjectType == iterable.ProjectTypeEmail {
+			known[i] = strings.ReplaceAll(id, "-", ".") + "@example.com"
+		}
+		box.iterable.AddUser(known[i], map[string]any{"plan": "gold"})
+	}
+	box.iterable.AddList("Made by hand", known...)
+	box.iterable.AddWebhook(iterabletest.Webhook{Endpoint: "https://relay.example.com/iterable", AuthType: "Basic", Enabled: true})
+}
+
+// cohortID is that of the cohort that the welcome text syncs.
+const cohortID = "regulars"
 
 // handler serves the relay, and the page beside it.
 func (box *sandbox) handler() http.Handler {

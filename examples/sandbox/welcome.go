@@ -8,6 +8,8 @@ import (
 // The lines can be pasted into a shell as they are.
 var welcomeText = template.Must(template.New("welcome").Parse(`Amplitude  http://{{.Amplitude}}
            API key {{.APIKey}}, secret key {{.SecretKey}}
+Iterable   http://{{.Iterable}}
+           Api-Key: {{.IterableKey}}
 Relay      http://{{.Relay}}/iterable
            Authorization: {{.APIKey}}:{{.Secret}}
 Page       http://{{.Relay}}/
@@ -31,16 +33,33 @@ Export what Amplitude has received this hour:
     "http://{{.Amplitude}}/api/2/export?start=$(date -u +%Y%m%dT%H)&end=$(date -u +%Y%m%dT%H)"
   unzip -p export.zip | gunzip
 
+Put a user on a list of Iterable, and read it:
+
+  curl -s http://{{.Iterable}}/api/lists -H 'Api-Key: {{.IterableKey}}'
+  curl -s http://{{.Iterable}}/api/lists/subscribe -H 'Api-Key: {{.IterableKey}}' \
+    -H 'Content-Type: application/json' -d '{"listId":LIST,"subscribers":[{"userId":"ben-1002"}]}'
+  curl -s 'http://{{.Iterable}}/api/lists/getUsers?listId=LIST' -H 'Api-Key: {{.IterableKey}}'
+
+Make a list of a cohort, with -apply:
+
+  AMPLITUDE_API_KEY={{.APIKey}} AMPLITUDE_SECRET_KEY={{.SecretKey}} ITERABLE_API_KEY={{.IterableKey}} \
+    go run ./examples/cohortsync -cohort {{.Cohort}} -project-type {{.ProjectType}} -ledger ./ledgers \
+    -amplitude-url http://{{.Amplitude}} -iterable-url http://{{.Iterable}}
+
 Ctrl-C stops it. The log follows.
 
 `))
 
 func welcome(w io.Writer, opts options) error {
 	return welcomeText.Execute(w, map[string]string{
-		"Amplitude": opts.amplitude,
-		"Relay":     opts.relay,
-		"APIKey":    opts.apiKey,
-		"SecretKey": opts.secretKey,
-		"Secret":    opts.secret,
+		"Amplitude":   opts.amplitude,
+		"Iterable":    opts.iterable,
+		"Relay":       opts.relay,
+		"APIKey":      opts.apiKey,
+		"SecretKey":   opts.secretKey,
+		"IterableKey": opts.iterableKey,
+		"ProjectType": string(opts.projectType),
+		"Cohort":      cohortID,
+		"Secret":      opts.secret,
 	})
 }
