@@ -1,5 +1,6 @@
-// Quickstart shows Iterable webhooks becoming Amplitude events, without an
-// account: go run ./examples/quickstart
+// Quickstart shows Iterable webhooks becoming Amplitude events and an Amplitude
+// cohort becoming an Iterable list, without an account:
+// go run ./examples/quickstart
 package main
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/iteramp/iteramp/amplitude"
 )
 
-const usage = `Quickstart shows Iterable webhooks becoming Amplitude events.
+const usage = `Quickstart shows Iterable webhooks becoming Amplitude events, and an Amplitude
+cohort becoming an Iterable list.
 
 usage: quickstart                          no account, no network
        quickstart -preview FILE [-email]   what would become of one webhook
@@ -24,7 +26,8 @@ usage: quickstart                          no account, no network
 Without flags it starts a fake Amplitude and a relay on this machine, sends the
 relay 98 example webhooks as Iterable would, reads back what arrived through
 Amplitude's export API, and prints it: what arrived, what came twice, what was
-skipped or refused and why, and one event before and after.
+skipped or refused and why, and one event before and after. Then it syncs a
+cohort twice between that and a fake Iterable.
 
   -preview FILE   read one webhook, "-" for standard input, and print the event
                   it would become, field by field. Nothing is sent.
@@ -72,7 +75,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "quickstart: %v\n", err)
 		return 1
 	}
-	return report(stdout, outcome)
+	code := report(stdout, outcome)
+	if opts.live != nil {
+		return code
+	}
+	cohort, err := syncCohort(ctx)
+	if err != nil {
+		fmt.Fprintf(stderr, "quickstart: %v\n", err)
+		return 1
+	}
+	return max(code, reportCohort(stdout, cohort))
 }
 
 type options struct {
