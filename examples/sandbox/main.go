@@ -35,7 +35,7 @@ usage: sandbox [flags]
   -amplitude-secret-key KEY    of the fake's project (default sandbox-secret)
   -iterable-api-key KEY        of the other fake's project
                                (default sandbox-iterable-key)
-  -iterable-project-type TYPE  email, userId or hybrid (default userId)
+  -iterable-project-type TYPE  email, userId or hybrid (default email)
   -iterable-auth-key KEY       what follows the colon in the webhooks' token
                                (default sandbox-webhook-key)
   -h                           print this
@@ -95,7 +95,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&opts.apiKey, "amplitude-api-key", "sandbox-key", "")
 	fs.StringVar(&opts.secretKey, "amplitude-secret-key", "sandbox-secret", "")
 	fs.StringVar(&opts.iterableKey, "iterable-api-key", "sandbox-iterable-key", "")
-	fs.StringVar((*string)(&opts.projectType), "iterable-project-type", "userId", "")
+	fs.StringVar((*string)(&opts.projectType), "iterable-project-type", "email", "")
 	fs.StringVar(&opts.secret, "iterable-auth-key", "sandbox-webhook-key", "")
 	if err := fs.Parse(args); err != nil {
 		return opts, err

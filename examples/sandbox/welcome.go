@@ -37,7 +37,7 @@ Put a user on a list of Iterable, and read it:
 
   curl -s http://{{.Iterable}}/api/lists -H 'Api-Key: {{.IterableKey}}'
   curl -s http://{{.Iterable}}/api/lists/subscribe -H 'Api-Key: {{.IterableKey}}' \
-    -H 'Content-Type: application/json' -d '{"listId":LIST,"subscribers":[{"userId":"ben-1002"}]}'
+    -H 'Content-Type: application/json' -d '{"listId":LIST,"subscribers":[{"email":"ben@example.com"}]}'
   curl -s 'http://{{.Iterable}}/api/lists/getUsers?listId=LIST' -H 'Api-Key: {{.IterableKey}}'
 
 Make a list of a cohort, with -apply:
