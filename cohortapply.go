@@ -291,11 +291,11 @@ var standings = map[iterable.Reason]ledger.Standing{
 // finish makes the ledger that of the new state of the list.
 func (a *applying) finish(ctx context.Context) error {
 	st := &a.ledger.State
-	if a.Adds > 0 && (a.Refused == nil || a.Refused.Doubt == DoubtTooMany) {
+	if a.Refused == nil || a.Refused.Doubt == DoubtTooMany {
 		st.Emails = st.Snapshot.Emails
 	}
 	if a.retried && (a.retry || st.RetryAt.IsZero()) {
-		st.RetryAt = time.Now().Add(24 * time.Hour)
+		st.RetryAt = time.Now().Add(retryAfter)
 	}
 	if err := a.ledger.Compact(ctx); err != nil {
 		return err
@@ -309,7 +309,7 @@ func (a *applying) young(ctx context.Context, call func() error) error {
 	made := a.ledger.State.ListMade
 	for wait := 2 * time.Second; ; wait *= 2 {
 		err := call()
-		if !errors.Is(err, iterable.ErrNotFound) || unsettled(err) == nil || time.Since(made)+wait > youngList {
+		if !errors.Is(err, iterable.ErrNotFound) || unsettled(err) == nil || time.Since(made).Abs()+wait > youngList {
 			return err
 		}
 		if pause(ctx, wait) != nil {

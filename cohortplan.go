@@ -83,6 +83,9 @@ func (p *CohortPlan) prepare(ctx context.Context) error {
 	if err := p.chooseList(ctx); err != nil {
 		return err
 	}
+	if err := p.seed(ctx); err != nil {
+		return err
+	}
 	members, fresh, err := p.snapshot(ctx, cohort)
 	if err != nil {
 		return err
@@ -90,7 +93,8 @@ func (p *CohortPlan) prepare(ctx context.Context) error {
 	defer members.Close()
 	st := p.ledger.State
 	p.SnapshotAt, p.NoUserID = st.Snapshot.TakenAt, st.Snapshot.NoUserID
-	p.retry = fresh && !time.Now().Before(st.RetryAt)
+	// More than a day ahead is a clock that was wrong.
+	p.retry = fresh && (!time.Now().Before(st.RetryAt) || time.Until(st.RetryAt) > retryAfter)
 	if err := p.compare(ctx, members); err != nil {
 		return err
 	}
@@ -139,16 +143,13 @@ func (p *CohortPlan) chooseList(ctx context.Context) error {
 		return err
 	}
 	st := &p.ledger.State
-	adopted := st.ListID == 0 && list.ID != 0
 	st.CohortName, st.ListID, st.ListName = p.CohortName, list.ID, list.Name
-	if adopted && p.sync.cfg.SeedFromList && p.ledger.Empty() {
-		if err := p.seed(ctx); err != nil {
-			return err
-		}
-	}
 	p.ListID, p.ListName = list.ID, list.Name
 	return p.ledger.Save()
 }
+
+// retryAfter is when ids that Iterable did not know or left open are sent again.
+const retryAfter = 24 * time.Hour
 
 // youngList is how long a list may be missing from Iterable's lists after it was
 // made.
@@ -178,7 +179,7 @@ func (p *CohortPlan) listByID(lists []iterable.List, id int64) (iterable.List, e
 	switch {
 	case i >= 0:
 		return lists[i], checkStatic(lists[i])
-	case id == st.ListID && time.Since(st.ListMade) < youngList:
+	case id == st.ListID && time.Since(st.ListMade).Abs() < youngList:
 		return iterable.List{ID: id, Name: st.ListName, Type: iterable.ListTypeStandard}, nil
 	}
 	return iterable.List{}, fmt.Errorf("%w: %d", ErrListGone, id)
@@ -224,10 +225,18 @@ func (p *CohortPlan) claim(list iterable.List) error {
 	return nil
 }
 
-// seed takes the list's members for the sync's own.
+// seed takes the members of a list that the sync has not made for its own, if that
+// is wanted and nothing was put there yet.
 func (p *CohortPlan) seed(ctx context.Context) error {
-	members := p.sync.cfg.Iterable.Lists.Members(ctx, p.ledger.State.ListID, iterable.ListMembersOptions{PreferUserID: true})
-	return again(ctx, func() error { return p.ledger.Seed(members) })
+	st := p.ledger.State
+	if !p.sync.cfg.SeedFromList || st.ListID == 0 || !st.ListMade.IsZero() || !p.ledger.Empty() {
+		return nil
+	}
+	members := p.sync.cfg.Iterable.Lists.Members(ctx, st.ListID, iterable.ListMembersOptions{PreferUserID: true})
+	if err := again(ctx, func() error { return p.ledger.Seed(members) }); err != nil {
+		return err
+	}
+	return p.ledger.Save()
 }
 
 // compare sorts all ids of the cohort and the ledger.

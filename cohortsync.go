@@ -30,7 +30,8 @@ var (
 	ErrListGone = errors.New("iteramp: the list is gone")
 	// ErrListName says that the cohort's list cannot be told: several lists have its
 	// name, it is no static list, or another cohort has it. The text says which.
-	// [CohortSyncConfig.Lists] chooses another.
+	// [CohortSyncConfig.Lists] chooses another. A cohort that was deleted keeps its
+	// list until its directory is removed from the LedgerDir.
 	ErrListName = errors.New("iteramp: the list cannot be told by its name")
 	// ErrLedger says that the ledger is damaged, of a later version, or another
 	// cohort's. Nothing was written.

@@ -537,6 +537,10 @@ func TestALostLedgerIsSeededFromTheList(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.RemoveAll(v.dir))
 		v.amp.SetMembers(v.cohort, users(2)...)
+		plan, err := v.new(t).Plan(t.Context(), v.cohort) // not asked for yet
+		require.NoError(t, err)
+		require.Equal(t, []int{2, 0}, []int{plan.Adds, plan.Removes})
+		require.NoError(t, plan.Close())
 		r, err := v.sync(t, func(c *iteramp.CohortSyncConfig) { c.SeedFromList = true })
 		require.NoError(t, err)
 		require.Equal(t, []int{2, 1}, []int{r.Kept, r.Removed})
