@@ -36,7 +36,7 @@ func LockNames(ctx context.Context, dir string) (unlock func(), err error) {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		lock, err := takeLock(root)
 		if err == nil {
-			return func() { lock.Close() }, nil
+			return func() { _ = giveUpLock(lock) }, nil
 		}
 		if !errors.Is(err, ErrBusy) {
 			return nil, err

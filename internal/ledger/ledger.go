@@ -303,7 +303,7 @@ func (l *Ledger) closeFiles() {
 func (l *Ledger) Close() error {
 	l.closeFiles()
 	if l.lock != nil {
-		l.lock.Close()
+		_ = giveUpLock(l.lock)
 		l.lock = nil
 	}
 	return l.root.Close()

@@ -26,6 +26,12 @@ func takeLock(root *os.Root) (*os.File, error) {
 	return f, nil
 }
 
+// giveUpLock gives it up at once. Closing alone would not, while a process that is
+// being started still shares the file.
+func giveUpLock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // syncDir makes what was created, renamed or removed in the directory safe.
 func syncDir(root *os.Root) error {
 	d, err := root.Open(".")
