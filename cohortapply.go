@@ -2,6 +2,7 @@ package iteramp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -249,14 +250,14 @@ func (a *applying) verdicts(batch []entry, fate Fate, failed *iterable.BatchErro
 	others := make(map[string]ledger.Standing, len(failed.Rejected))
 	for _, r := range failed.Rejected {
 		e := batch[r.Index]
-		standing := standings[r.Reason]
+		standing := cmp.Or(standings[r.Reason], ledger.Unconfirmed)
 		unknown := r.Reason == iterable.ReasonNotFound || r.Reason == iterable.ReasonForgotten // so on no list
 		switch {
 		case fate == Removed && r.Reason == iterable.ReasonNotFound:
 			standing = ledger.Gone
 		case fate == Removed && !unknown:
 			standing = ledger.Leaving
-		case mayBeListed(e.standing) && r.Reason != iterable.ReasonForgotten:
+		case mayBeListed(e.standing, r.Reason):
 			standing = ledger.Unconfirmed // so it stays the sync's to take off
 		}
 		others[string(e.id)] = standing
@@ -272,10 +273,12 @@ func (a *applying) verdicts(batch []entry, fate Fate, failed *iterable.BatchErro
 	return others
 }
 
-// mayBeListed says of an id that is sent again whether an earlier sending may have
-// put it on the list, whatever becomes of this one.
-func mayBeListed(s ledger.Standing) bool {
-	return s == ledger.Member || s == ledger.InFlight || s == ledger.Leaving
+// mayBeListed says of an id that is refused now whether an earlier sending may have
+// put it on the list. The profile of a user who is not found may just not show yet,
+// unless that sending is a day ago.
+func mayBeListed(before ledger.Standing, reason iterable.Reason) bool {
+	return ledger.Managed(before) && reason != iterable.ReasonForgotten &&
+		!(reason == iterable.ReasonNotFound && before == ledger.Unconfirmed)
 }
 
 // standings are those of the reasons that concern one id.

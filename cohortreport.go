@@ -18,7 +18,9 @@ const (
 	Removed Fate = "removed"
 	// Held is not sent because of a [RemovalsRefusedError].
 	Held Fate = "held"
-	// Unconfirmed is sent, and left open by the counts of Iterable's answer.
+	// Unconfirmed is sent, and left open by the counts of Iterable's answer. It is
+	// sent again a day later. Where an answer leaves some of its ids open and names
+	// none, OnOutcome is told this of each, the report counts as many as are open.
 	Unconfirmed Fate = "unconfirmed"
 	// Rejected is refused by Iterable, now or by an earlier sync. It is not sent
 	// again while it stays in the cohort, unless the reason is not_found.
