@@ -113,9 +113,9 @@ func TestASyncSurvivesKills(t *testing.T) {
 		amp.SetMembers(cohort, want...)
 		before, downloads := batches(&it), requested(&amp)
 		runsBefore := runs
-		for range 5 {
+		for range 10 {
 			runs++
-			if run(time.Duration(10+rng.IntN(700))*time.Millisecond) != nil {
+			if run(time.Duration(10+rng.IntN(120))*time.Millisecond) != nil {
 				kills++
 			}
 		}
