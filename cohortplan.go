@@ -124,7 +124,7 @@ func (s *CohortSync) cohort(ctx context.Context, id string) (amplitude.Cohort, e
 func (p *CohortPlan) chooseList(ctx context.Context) error {
 	var lists []iterable.List
 	err := again(ctx, func() (err error) {
-		lists, err = p.sync.cfg.Iterable.Lists.All(ctx)
+		lists, err = p.sync.cfg.Iterable.Lists.List(ctx)
 		return err
 	})
 	if err != nil {

@@ -738,7 +738,7 @@ func trouble(v *vendors, rng *rand.Rand) {
 func calm(t *testing.T, v *vendors) {
 	cfg := v.config(t)
 	for range 40 {
-		cfg.Iterable.Lists.All(t.Context())
+		cfg.Iterable.Lists.List(t.Context())
 		cfg.Amplitude.Cohorts.List(t.Context(), amplitude.CohortListOptions{})
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrRunning says that another Run is under way.
-var ErrRunning = errors.New("iteramp: the relay is running already")
+var ErrRunning = errors.New("iteramp: Run is under way already")
 
 // Relay takes Iterable's system webhooks and delivers them to Amplitude as
 // events. It is an [http.Handler] that stands where

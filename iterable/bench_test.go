@@ -34,7 +34,7 @@ func BenchmarkRate(b *testing.B) {
 		for range 4 {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					client.Lists.All(ctx)
+					client.Lists.List(ctx)
 				}
 			})
 		}

@@ -30,10 +30,10 @@ type Channel struct {
 	MessageMedium MessageMedium `json:"messageMedium,omitzero"`
 }
 
-// All returns all channels of the project.
+// List returns all channels of the project.
 //
 // Reference: https://api.iterable.com/api/docs#channels_channels
-func (s *ChannelsService) All(ctx context.Context) ([]Channel, error) {
+func (s *ChannelsService) List(ctx context.Context) ([]Channel, error) {
 	var channels []Channel
 	err := s.core.field(ctx, rest.Call{Method: "GET", Path: "/api/channels", Idempotent: true}, "channels", &channels)
 	return channels, err
@@ -84,10 +84,10 @@ func (m *MessageType) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// All returns all message types of the project.
+// List returns all message types of the project.
 //
 // Reference: https://api.iterable.com/api/docs#messageTypes_messageTypes
-func (s *MessageTypesService) All(ctx context.Context) ([]MessageType, error) {
+func (s *MessageTypesService) List(ctx context.Context) ([]MessageType, error) {
 	var types []MessageType
 	err := s.core.field(ctx, rest.Call{Method: "GET", Path: "/api/messageTypes", Idempotent: true}, "messageTypes", &types)
 	return types, err

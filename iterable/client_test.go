@@ -36,7 +36,7 @@ func TestHostsByRegion(t *testing.T) {
 		})}
 		client, err := NewClient(tt.cfg)
 		require.NoError(t, err)
-		_, err = client.Lists.All(t.Context())
+		_, err = client.Lists.List(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, tt.want, got.URL.String())
 		require.Equal(t, testKey, got.Header.Get("Api-Key"))
@@ -132,7 +132,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 					return inner.RoundTrip(r)
 				})
 			})
-			_, err := client.Lists.All(t.Context())
+			_, err := client.Lists.List(t.Context())
 			refusal, ok := errors.AsType[*Error](err)
 			require.True(t, ok)
 			require.Equal(t, status, refusal.StatusCode)

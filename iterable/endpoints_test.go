@@ -80,7 +80,7 @@ const springJSON = `{"id":7001,"name":"Spring","type":"Blast","campaignState":"F
 // be called have more rows.
 var endpoints = []endpoint{
 	{op: "GET /api/lists", uri: "/api/lists", repeat: true,
-		call:  func(ctx context.Context, c *Client) (any, error) { return c.Lists.All(ctx) },
+		call:  func(ctx context.Context, c *Client) (any, error) { return c.Lists.List(ctx) },
 		reply: `{"lists":[{"id":42,"name":"VIP","description":"d","listType":"Standard","createdAt":1777879872000},{"id":43,"name":"S","listType":"Brand-new","createdAt":1777879872000,"isGlobalSuppressionEnabled":true}]}`,
 		want: []List{{ID: 42, Name: "VIP", Description: "d", Type: ListTypeStandard, CreatedAt: created},
 			{ID: 43, Name: "S", Type: "Brand-new", CreatedAt: created, GlobalSuppression: new(true)}}},
@@ -346,7 +346,7 @@ var endpoints = []endpoint{
 		}},
 
 	{op: "GET /api/webhooks", uri: "/api/webhooks", repeat: true,
-		call:  func(ctx context.Context, c *Client) (any, error) { return c.Webhooks.All(ctx) },
+		call:  func(ctx context.Context, c *Client) (any, error) { return c.Webhooks.List(ctx) },
 		reply: `{"webhooks":[{"id":3,"endpoint":"https://relay.example/x","authType":"Basic","enabled":true,"blastSendEnabled":false,"triggeredSendEnabled":true,"channelIds":[1],"messageTypeIds":[2]}]}`,
 		want: []Webhook{{ID: 3, Endpoint: "https://relay.example/x", AuthType: WebhookAuthTypeBasic, Enabled: true, TriggeredSendEnabled: true,
 			ChannelIDs: []int64{1}, MessageTypeIDs: []int64{2}}}},
@@ -395,12 +395,12 @@ var endpoints = []endpoint{
 		},
 		reply: "\nid, ", want: [][]string{{"id", " "}}},
 	{op: "GET /api/messageTypes", uri: "/api/messageTypes", repeat: true,
-		call:  func(ctx context.Context, c *Client) (any, error) { return c.MessageTypes.All(ctx) },
+		call:  func(ctx context.Context, c *Client) (any, error) { return c.MessageTypes.List(ctx) },
 		reply: `{"messageTypes":[{"id":5,"name":"News","channelId":6,"createdAt":1777879872000,"updatedAt":1777879872000,"subscriptionPolicy":"OptOut","rateLimitPerMinute":100,"frequencyCap":{"days":1,"messages":2}},{"id":6,"name":"Old","channelId":6}]}`,
 		want: []MessageType{{ID: 5, Name: "News", ChannelID: 6, CreatedAt: created, UpdatedAt: created, SubscriptionPolicy: SubscriptionPolicyOptOut,
 			RateLimitPerMinute: 100, FrequencyCap: &FrequencyCap{Days: 1, Messages: 2}}, {ID: 6, Name: "Old", ChannelID: 6}}},
 	{op: "GET /api/channels", uri: "/api/channels", repeat: true,
-		call:  func(ctx context.Context, c *Client) (any, error) { return c.Channels.All(ctx) },
+		call:  func(ctx context.Context, c *Client) (any, error) { return c.Channels.List(ctx) },
 		reply: `{"channels":[{"id":6,"name":"Marketing","channelType":"Marketing","messageMedium":"WhatsApp"}]}`,
 		want:  []Channel{{ID: 6, Name: "Marketing", Type: ChannelTypeMarketing, MessageMedium: "WhatsApp"}}},
 }

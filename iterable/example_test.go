@@ -216,7 +216,7 @@ func ExampleError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = client.Lists.All(context.Background())
+	_, err = client.Lists.List(context.Background())
 	switch {
 	case errors.Is(err, iterable.ErrUnauthorized):
 		refusal, _ := errors.AsType[*iterable.Error](err)

@@ -58,10 +58,10 @@ func (l *List) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// All returns all lists of the project. The API neither pages nor filters.
+// List returns all lists of the project. The API neither pages nor filters.
 //
 // Reference: https://api.iterable.com/api/docs#lists_getLists
-func (s *ListsService) All(ctx context.Context) ([]List, error) {
+func (s *ListsService) List(ctx context.Context) ([]List, error) {
 	var lists []List
 	err := s.core.field(ctx, rest.Call{
 		Method: "GET", Path: "/api/lists", Idempotent: true, MaxBody: 64 << 20,

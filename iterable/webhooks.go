@@ -39,10 +39,10 @@ type Webhook struct {
 	MessageTypeIDs       []int64         `json:"messageTypeIds,omitzero"` // likewise
 }
 
-// All returns the project's system webhooks.
+// List returns the project's system webhooks.
 //
 // Reference: https://api.iterable.com/api/docs#webhooks_getWebhooks
-func (s *WebhooksService) All(ctx context.Context) ([]Webhook, error) {
+func (s *WebhooksService) List(ctx context.Context) ([]Webhook, error) {
 	var webhooks []Webhook
 	err := s.core.field(ctx, rest.Call{Method: "GET", Path: "/api/webhooks", Idempotent: true}, "webhooks", &webhooks)
 	return webhooks, err

@@ -47,12 +47,12 @@ var campaignUses = []use{
 	{method: "Campaigns.Metrics", name: "of none", status: 400, broken: true, call: func(ctx context.Context, c *iterable.Client) error {
 		return drop(c.Campaigns.Metrics(ctx, nil, iterable.CampaignMetricsOptions{}))
 	}},
-	{method: "MessageTypes.All", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.MessageTypes.All(ctx)) }},
-	{method: "Channels.All", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Channels.All(ctx)) }},
+	{method: "MessageTypes.List", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.MessageTypes.List(ctx)) }},
+	{method: "Channels.List", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Channels.List(ctx)) }},
 }
 
 var webhookUses = []use{
-	{method: "Webhooks.All", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Webhooks.All(ctx)) }},
+	{method: "Webhooks.List", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Webhooks.List(ctx)) }},
 	{method: "Webhooks.Update", name: minimal, call: func(ctx context.Context, c *iterable.Client) error {
 		return drop(c.Webhooks.Update(ctx, iterable.WebhookUpdateRequest{ID: hook}))
 	}},

@@ -29,12 +29,12 @@ func allSubscribe(ctx context.Context, c *iterable.Client) error {
 }
 
 var listUses = []use{
-	{method: "Lists.All", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Lists.All(ctx)) }},
-	{method: "Lists.All", name: "a list with a description", call: func(ctx context.Context, c *iterable.Client) error {
+	{method: "Lists.List", name: minimal, call: func(ctx context.Context, c *iterable.Client) error { return drop(c.Lists.List(ctx)) }},
+	{method: "Lists.List", name: "a list with a description", call: func(ctx context.Context, c *iterable.Client) error {
 		if _, err := c.Lists.Create(ctx, filled(iterable.ListCreateRequest{Name: "New", Description: "of May"})); err != nil {
 			return err
 		}
-		return drop(c.Lists.All(ctx))
+		return drop(c.Lists.List(ctx))
 	}},
 	{method: "Lists.Create", name: minimal, call: func(ctx context.Context, c *iterable.Client) error {
 		return drop(c.Lists.Create(ctx, iterable.ListCreateRequest{Name: "New"}))
