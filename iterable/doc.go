@@ -33,9 +33,9 @@
 // # Errors
 //
 // A refusal is an [*Error], sorted by kind: [ErrUnauthorized], [ErrNotFound],
-// [ErrConflict], [ErrForgotten], [ErrDisallowed], [ErrRateLimited]. A bulk call answers nil or a
-// [*BatchError], which has a [Reason] for each record that was not accepted, also
-// where Iterable says 200:
+// [ErrConflict], [ErrForgotten], [ErrDisallowed], [ErrRateLimited]. A bulk call
+// answers nil or a [*BatchError], which has a [Reason] for each record that was
+// not accepted, also where Iterable says 200:
 //
 //	if failed, ok := errors.AsType[*iterable.BatchError](err); ok {
 //		for _, r := range failed.Rejected {

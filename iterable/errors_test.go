@@ -91,6 +91,16 @@ func TestADisallowedEventIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnEventIsKnownByTheIDItWasGiven(t *testing.T) {
+	t.Parallel()
+	for params, want := range map[string]string{`null`: "evt-1", `{}`: "evt-1", `{"id":7}`: "evt-1", `{"id":"other"}`: "other"} {
+		client, _ := newTestClient(t, alike(200, `{"msg":"","code":"Success","params":`+params+`}`))
+		got, err := client.Events.Track(t.Context(), Event{Name: "Bought", UserID: "u-1001", ID: "evt-1"})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
 func TestErrorsAreBounded(t *testing.T) {
 	t.Parallel()
 	client, _ := newTestClient(t, alike(400, `{"msg":"`+strings.Repeat("a ", 4<<20)+`","code":"BadJsonBody"}`))

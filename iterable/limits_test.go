@@ -75,6 +75,22 @@ func TestTheDailyLimitHoldsForThoseWhoComeAllAtOnce(t *testing.T) {
 	})
 }
 
+func TestADailyLimitCountsFromEachCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const day = 24 * time.Hour
+		w := &window{size: 2, per: day}
+		start := time.Now()
+		for _, pass := range []struct{ come, want time.Duration }{
+			{0, 0}, {time.Hour, time.Hour}, {day - time.Minute, day + 1}, {day + time.Minute, day + time.Hour + 1}, {9 * day, 9 * day}, {9 * day, 9 * day}, {9 * day, 10*day + 1},
+		} {
+			time.Sleep(time.Until(start.Add(pass.come)))
+			require.NoError(t, w.Wait(t.Context()))
+			require.Equal(t, pass.want, time.Since(start))
+		}
+	})
+}
+
 func TestADailyLimitIsNotWaitedForPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
