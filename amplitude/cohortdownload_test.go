@@ -295,6 +295,32 @@ func TestDownloadsKeepToFiveAtATime(t *testing.T) {
 	})
 }
 
+func TestAFileBehindALinkTakesNoneOfTheFive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := amplitudetest.Fake{InlineRows: -1}
+		client := cohortClient(t, &fake)
+		req, err := client.Cohorts.Request(t.Context(), addCohort(&fake, 1), amplitude.CohortRequestOptions{})
+		require.NoError(t, err)
+		fake.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/s3/") {
+				time.Sleep(time.Second)
+			}
+			return false
+		})
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 12 {
+			wg.Go(func() {
+				_, err := collect(t, client.Cohorts.Download(t.Context(), req.RequestID))
+				require.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		require.Equal(t, time.Second, time.Since(start))
+	})
+}
+
 // Five loops over small files that call Amplitude themselves do not block each other.
 func TestALoopOverMembersMayCallAmplitude(t *testing.T) {
 	t.Parallel()
