@@ -189,15 +189,15 @@ func (c *cohort) compute(now time.Time) {
 
 // members are the persons in a list of members, each of them once.
 func (p *people) members(list []Member, now time.Time) []*person {
+	p.grow(len(list))
+	p.round++
 	members := make([]*person, 0, len(list))
-	seen := make(map[*person]bool, len(list))
 	for _, m := range list {
 		who := p.member(m, now)
 		if m.Properties != nil {
 			who.properties = apply(who.properties, decoded(m.Properties))
 		}
-		if !seen[who] {
-			seen[who] = true
+		if p.mark(who) {
 			members = append(members, who)
 		}
 	}

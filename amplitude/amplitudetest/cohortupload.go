@@ -109,7 +109,7 @@ func (c *cohort) replace(members []*person, now time.Time) {
 // lookUp finds users by user id or Amplitude ID, each of them once. The others
 // are invalid: a cohort holds only users that Amplitude knows.
 func (p *people) lookUp(ids []string, byAmplitudeID bool) (found []*person, invalid []string) {
-	seen := make(map[*person]bool, len(ids))
+	p.round++
 	for _, id := range ids {
 		who := p.byUser[id]
 		if byAmplitudeID {
@@ -117,8 +117,7 @@ func (p *people) lookUp(ids []string, byAmplitudeID bool) (found []*person, inva
 		}
 		if who == nil {
 			invalid = append(invalid, id)
-		} else if !seen[who] {
-			seen[who] = true
+		} else if p.mark(who) {
 			found = append(found, who)
 		}
 	}

@@ -13,6 +13,7 @@ type person struct {
 	created      time.Time
 	startVersion string
 	paying       bool
+	marked       int            // in which round
 	properties   map[string]any // never changed, only replaced: records point to it
 }
 
@@ -23,6 +24,7 @@ type people struct {
 	byUser, byDevice map[string]*person
 	byID             map[int64]*person
 	last             int64 // Amplitude ID
+	round            int   // of marking
 }
 
 // firstAmplitudeID has the length of Amplitude's own, so that a client that
@@ -54,13 +56,19 @@ func (p *people) find(userID, deviceID string, now time.Time) *person {
 	return who
 }
 
-// add makes a person with an Amplitude ID, zero means the next one.
-func (p *people) add(amplitudeID int64, now time.Time) *person {
+// grow makes room for n persons, which spares most of the time of a large
+// cohort.
+func (p *people) grow(n int) {
 	if p.byID == nil {
-		p.byUser, p.byDevice = make(map[string]*person), make(map[string]*person)
-		p.byID = make(map[int64]*person)
+		p.byUser, p.byDevice = make(map[string]*person, n), make(map[string]*person)
+		p.byID = make(map[int64]*person, n)
 		p.last = firstAmplitudeID
 	}
+}
+
+// add makes a person with an Amplitude ID, zero means the next one.
+func (p *people) add(amplitudeID int64, now time.Time) *person {
+	p.grow(0)
 	for amplitudeID == 0 || p.byID[amplitudeID] != nil {
 		p.last++
 		amplitudeID = p.last
@@ -68,6 +76,14 @@ func (p *people) add(amplitudeID int64, now time.Time) *person {
 	who := &person{amplitudeID: amplitudeID, created: now}
 	p.byID[amplitudeID] = who
 	return who
+}
+
+// mark is true for the first time that a round meets a person. It stands in
+// for a set, which two million would make slow.
+func (p *people) mark(who *person) bool {
+	first := who.marked != p.round
+	who.marked = p.round
+	return first
 }
 
 func (p *people) name(who *person, userID string) {
