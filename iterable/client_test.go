@@ -171,6 +171,7 @@ func TestA429IsWaitedForAsItSays(t *testing.T) {
 		{"negative likewise", `{"rateLimitReset":-3}`, nil, 1, second / 2, 2},
 		{"words likewise", `{"rateLimitReset":"soon"}`, nil, 1, second / 2, 2},
 		{"no number likewise", `{"rateLimitReset":"NaN"}`, nil, 1, second / 2, 2},
+		{"no end likewise", `{"rateLimitReset":"Inf"}`, nil, 1, second / 2, 2},
 		{"none likewise", `{}`, nil, 1, second / 2, 2},
 		{"null likewise", `null`, nil, 1, second / 2, 2},
 		{"a list likewise", `[1]`, nil, 1, second / 2, 2},

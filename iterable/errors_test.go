@@ -113,6 +113,7 @@ func TestErrorsAreBounded(t *testing.T) {
 func FuzzReply(f *testing.F) {
 	for _, s := range []string{
 		"", "null", "{}", "[]", "7", `"x"`, "<html>", success, counted, "Too Many Requests", `{"msg":"x","code":"RateLimitExceeded","params":{"rateLimitReset":"7"}}`,
+		`{"code":"RateLimitExceeded","params":{"rateLimitReset":-3}}`,
 		`{"successCount":-1,"failCount":9,"failedUpdates":{"invalidUserIds":["bob"],"conflictEmails":["CY@x.example"]},"disallowedEventNames":["Bought"]}`,
 		`{"successCount":1e3,"failCount":null}`, `{"error":"NotFound","message":"m","code":"error.catalogs.notFound"}`, `{"msg":{"a":1},"params":{"a":[{"b":"\ud800"}]}}`,
 	} {
