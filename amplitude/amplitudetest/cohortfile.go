@@ -45,9 +45,7 @@ func (f *Fake) cohortFile(c *call, w http.ResponseWriter) {
 }
 
 func (f *Fake) writeFile(w http.ResponseWriter, d *download, contentType string) {
-	f.mu.Lock()
-	file, tamper := d.csv(), f.tamper
-	f.mu.Unlock()
+	file, tamper := f.render(d)
 	if tamper != nil {
 		file = tamper(file)
 	}
@@ -61,6 +59,13 @@ func (f *Fake) writeFile(w http.ResponseWriter, d *download, contentType string)
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(file)))
 	_, _ = w.Write(file) // fails only if the client has gone
+}
+
+// render returns the file as it should be, and what is to be done to it.
+func (f *Fake) render(d *download) (csv []byte, tamper func([]byte) []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return d.csv(), f.tamper
 }
 
 // csv has a header and a row for each member. All values are quoted, as in a

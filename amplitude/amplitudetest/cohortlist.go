@@ -52,15 +52,19 @@ type listedSync struct {
 // discoverable.
 func (f *Fake) listCohorts(c *call, w http.ResponseWriter) {
 	withSyncs := c.r.URL.Query().Get("includeSyncInfo") == "true"
-	list := []listed{}
+	writeJSON(w, http.StatusOK, map[string]any{"cohorts": f.discoverable(withSyncs)})
+}
+
+func (f *Fake) discoverable(withSyncs bool) []listed {
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := []listed{}
 	for _, cohort := range f.cohorts {
 		if !cohort.Private {
 			list = append(list, cohort.listed(withSyncs))
 		}
 	}
-	f.mu.Unlock()
-	writeJSON(w, http.StatusOK, map[string]any{"cohorts": list})
+	return list
 }
 
 func (c *cohort) listed(withSyncs bool) listed {

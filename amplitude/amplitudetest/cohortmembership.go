@@ -30,9 +30,7 @@ type membership struct {
 func (f *Fake) updateMembership(c *call, w http.ResponseWriter) {
 	entries, refused := c.memberships()
 	if refused == nil {
-		f.mu.Lock()
 		refused = f.changeMembers(c, entries)
-		f.mu.Unlock()
 	}
 	if refused != nil {
 		refused.write(w)
@@ -89,6 +87,8 @@ func newMembership(v any) (membership, bool) {
 }
 
 func (f *Fake) changeMembers(c *call, entries []membership) *refusal {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	cohort := f.cohort(text(c.fields, "cohort_id"))
 	if cohort == nil {
 		return new(notFound("Cohort not found"))

@@ -27,10 +27,7 @@ func (f *Fake) uploadCohort(c *call, w http.ResponseWriter) {
 		refused.write(w)
 		return
 	}
-	f.mu.Lock()
-	members, invalid := f.people.lookUp(ids, text(c.fields, "id_type") == "BY_AMP_ID")
-	id, refused := f.saveUpload(c, members, invalid)
-	f.mu.Unlock()
+	id, invalid, refused := f.takeUpload(c, ids)
 	if refused != nil {
 		refused.write(w)
 		return
@@ -74,6 +71,14 @@ func (c *call) checkUpload() ([]string, *refusal) {
 		return nil, new(badRequest("ids has more than 100,000 ids"))
 	}
 	return ids, nil
+}
+
+func (f *Fake) takeUpload(c *call, ids []string) (id string, invalid []string, refused *refusal) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	members, invalid := f.people.lookUp(ids, text(c.fields, "id_type") == "BY_AMP_ID")
+	id, refused = f.saveUpload(c, members, invalid)
+	return id, invalid, refused
 }
 
 // saveUpload returns the id of the cohort, unless the upload is only to be

@@ -30,22 +30,28 @@ func (f *Fake) searchUsers(c *call, w http.ResponseWriter) {
 		badRequest("user is required").write(w)
 		return
 	}
-	f.mu.Lock()
-	over := f.searched.total(c.now, time.Second, 3600) >= searchesPerHour
-	if !over {
-		f.searched.add(c.now, time.Second)
+	answer := f.search(user, c.now)
+	if answer == nil {
+		tooManyRequests("Limit of user searches in an hour reached").write(w)
+		return
 	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// search returns nil if there were too many.
+func (f *Fake) search(user string, now time.Time) map[string]any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.searched.total(now, time.Second, 3600) >= searchesPerHour {
+		return nil
+	}
+	f.searched.add(now, time.Second)
 	kind, found := f.people.search(user)
 	matches := make([]map[string]any, len(found))
 	for i, p := range found {
 		matches[i] = map[string]any{"user_id": orNull(p.userID), "amplitude_id": p.amplitudeID}
 	}
-	f.mu.Unlock()
-	if over {
-		tooManyRequests("Limit of user searches in an hour reached").write(w)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"type": kind, "matches": matches})
+	return map[string]any{"type": kind, "matches": matches}
 }
 
 // search finds persons by an exact id, else by the beginning of a user id.
