@@ -106,9 +106,11 @@ type Client struct {
 // core is what the services of a Client share. The keys sit behind it, where no
 // print of a Client reaches them.
 type core struct {
-	rest      rest.Client
-	apiKey    string
-	secretKey string
+	// A verb that does not fit its value makes fmt follow one pointer: these are
+	// a second one.
+	rest *rest.Client
+	keys *keys
+
 	ingestion string // base URL of the upload APIs
 	analytics string // base URL of the APIs under /api
 	gate      rest.Gate
@@ -119,6 +121,8 @@ type core struct {
 	downloads rest.Slots         // of cohorts, and calls of the Dashboard REST API
 	members   rest.Keyed[string] // one writing request at a time for a cohort
 }
+
+type keys struct{ api, secret string }
 
 func (c *core) ceiling(ep endpoint) *ceiling {
 	if ep == batchUpload {
@@ -149,13 +153,12 @@ func NewClient(cfg Config) (*Client, error) {
 	}
 	host := hosts[cmp.Or(cfg.Region, RegionUS)]
 	c := &core{
-		apiKey:    cfg.APIKey,
-		secretKey: cfg.SecretKey,
+		keys:      &keys{cfg.APIKey, cfg.SecretKey},
 		ingestion: cmp.Or(cfg.BaseURL, host.ingestion),
 		analytics: cmp.Or(cfg.BaseURL, host.analytics),
 		requests:  rest.NewSlots(parallelRequests),
 		downloads: rest.NewSlots(parallelDownloads),
-		rest: rest.Client{
+		rest: &rest.Client{
 			Name:        "amplitude",
 			HTTP:        rest.HTTPClient(cfg.HTTPClient),
 			MaxAttempts: cmp.Or(cfg.MaxAttempts, 3),
@@ -212,7 +215,7 @@ func (c *Client) APIKey() string {
 	if c.core == nil {
 		return ""
 	}
-	return c.core.apiKey
+	return c.core.keys.api
 }
 
 // Request is a call of an endpoint that the package has no method for.
@@ -254,7 +257,7 @@ func (c *Client) Do(ctx context.Context, req Request, out any) error {
 	return c.core.rest.Do(ctx, call, out)
 }
 
-func (c *core) basic(req *http.Request) { req.SetBasicAuth(c.apiKey, c.secretKey) }
+func (c *core) basic(req *http.Request) { req.SetBasicAuth(c.keys.api, c.keys.secret) }
 
 var errNoClient = errors.New("amplitude: the Client was not made by NewClient")
 

@@ -139,7 +139,7 @@ func (c *core) call(call rest.Call) (rest.Call, error) {
 	switch {
 	case c == nil:
 		return call, errNoClient
-	case c.secretKey == "":
+	case c.keys.secret == "":
 		return call, errNoSecret
 	}
 	call.Base, call.Auth, call.Plain = c.analytics, c.basic, true

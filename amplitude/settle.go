@@ -312,7 +312,7 @@ func (s *settling) send(ctx context.Context, b *batch, part []item) outcome {
 // Reference: https://amplitude.com/docs/apis/analytics/http-v2
 func (s *settling) body(b *batch, part []item) []byte {
 	body := append(make([]byte, 0, size(part)+256), `{"api_key":`...)
-	body = jsonscan.AppendString(body, s.core.apiKey)
+	body = jsonscan.AppendString(body, s.core.keys.api)
 	if s.minIDLength > 0 {
 		body = append(body, `,"options":{"min_id_length":`...)
 		body = strconv.AppendInt(body, int64(s.minIDLength), 10)
