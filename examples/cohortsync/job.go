@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude"
@@ -19,14 +20,18 @@ import (
 type job struct {
 	opts     options
 	sync     *iteramp.CohortSync
-	stdout   io.Writer
+	stdout   io.Writer // of JSON
+	human    io.Writer // of everything a person reads but errors
 	stderr   io.Writer
 	progress progress
 	exit     int
 }
 
-func newJob(opts options, stdout, stderr io.Writer) (*job, error) {
-	j := &job{opts: opts, stdout: stdout, stderr: stderr, progress: newProgress(stderr)}
+func newJob(ctx context.Context, opts options, stdout, stderr io.Writer) (*job, error) {
+	j := &job{opts: opts, stdout: stdout, human: stdout, stderr: stderr, progress: newProgress(stderr)}
+	if opts.json {
+		j.human = stderr
+	}
 	amp, err1 := amplitude.NewClient(opts.amplitude)
 	it, err2 := iterable.NewClient(opts.iterable)
 	if err := errors.Join(err1, err2); err != nil {
@@ -36,7 +41,7 @@ func newJob(opts options, stdout, stderr io.Writer) (*job, error) {
 	cfg.Amplitude, cfg.Iterable = amp, it
 	cfg.OnProgress = j.progress.show
 	if cfg.Every != 0 {
-		cfg.OnReport = j.report
+		cfg.OnReport = func(r iteramp.CohortReport, err error) { j.report(ctx, r, err) }
 	}
 	var err error
 	j.sync, err = iteramp.NewCohortSync(cfg)
@@ -47,14 +52,17 @@ func (j *job) run(ctx context.Context) int {
 	if j.opts.config.Every != 0 {
 		fmt.Fprintf(j.stderr, "this schedule needs up to %d cohort downloads a month; Amplitude allows 500\n", j.sync.MonthlyDownloads())
 		if err := j.sync.Run(ctx); err != nil {
-			j.fail("", err)
-			return j.exit
+			fmt.Fprintf(j.stderr, "cohortsync: %v\n", err)
+			return exitFailed
 		}
 		return exitClean // interrupted, as it was meant to end
 	}
 	for _, id := range j.opts.config.Cohorts {
 		if err := j.one(ctx, id); err != nil {
-			j.fail(id, err)
+			j.report(ctx, iteramp.CohortReport{CohortID: id}, err)
+		}
+		if ctx.Err() != nil {
+			break // those left are the next run's, and say nothing of their own
 		}
 	}
 	return j.exit
@@ -75,14 +83,8 @@ func (j *job) one(ctx context.Context, id string) error {
 		return nil
 	}
 	report, err := plan.Apply(ctx)
-	j.report(report, err)
+	j.report(ctx, report, err)
 	return nil
-}
-
-func (j *job) fail(id string, err error) {
-	j.progress.end()
-	j.worst(exitFailed)
-	fmt.Fprintf(j.stderr, "%s: %v\n", id, err)
 }
 
 // worst keeps the exit code that matters most.
@@ -114,45 +116,59 @@ func (j *job) plan(p *iteramp.CohortPlan) {
 		out.Refused = string(p.Refused.Doubt)
 		j.worst(exitHeld)
 	}
-	if j.opts.json {
-		j.encode(out)
-		return
-	}
+	j.encode(out)
 	list := fmt.Sprint("list ", p.ListID)
 	if p.ListID == 0 {
 		list = "to be made"
 	}
-	fmt.Fprintf(j.stdout, "%s (%s): %d members, +%d -%d, %d without a user id, %s\n",
-		p.ListName, list, p.Members, p.Adds, p.Removes, p.NoUserID, downloads(p.DownloadsLeft))
+	fmt.Fprintf(j.human, "%s (%s): %d members, +%d -%d, %d without a user id, %s\n",
+		printable(p.ListName), list, p.Members, p.Adds, p.Removes, p.NoUserID, downloads(p.DownloadsLeft))
 	if p.Refused != nil {
-		fmt.Fprintf(j.stdout, "  would be held back: %v\n", p.Refused)
+		fmt.Fprintf(j.human, "  would be held back: %v\n", p.Refused)
 	}
 }
 
+// reported is a report as JSON. A cohort that did not come to a list has the first
+// and the last field only.
+type reported struct {
+	CohortID string `json:"cohort_id"`
+	*iteramp.CohortReport
+	Error string `json:"error,omitempty"`
+}
+
 // report prints what became of a cohort.
-func (j *job) report(r iteramp.CohortReport, err error) {
+func (j *job) report(ctx context.Context, r iteramp.CohortReport, err error) {
 	j.progress.end()
+	j.worst(exitCode(r, err))
+	out := reported{CohortID: r.CohortID, CohortReport: &r}
+	if err != nil {
+		out.Error = printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			out.Error = "interrupted, the next run takes up the rest"
+		}
+		fmt.Fprintf(j.stderr, "%s: %s\n", printable(r.CohortID), out.Error)
+	}
+	if r.ListName == "" {
+		out.CohortReport = nil
+		j.encode(out)
+		return
+	}
+	j.encode(out)
+	fmt.Fprintf(j.human, "%s (list %d): %d members: %d added, %d kept, %d removed%s, %s\n",
+		printable(r.ListName), r.ListID, r.Members, r.Added, r.Kept, r.Removed, exceptions(r), downloads(r.DownloadsLeft))
+}
+
+func exitCode(r iteramp.CohortReport, err error) int {
 	_, held := errors.AsType[*iteramp.RemovalsRefusedError](err)
 	switch {
 	case held:
-		j.worst(exitHeld)
+		return exitHeld
 	case err != nil:
-		j.worst(exitFailed)
+		return exitFailed
 	case len(r.Rejected) > 0 || r.Unconfirmed > 0:
-		j.worst(exitRejected)
+		return exitRejected
 	}
-	if err != nil {
-		fmt.Fprintf(j.stderr, "%s: %v\n", r.CohortID, err)
-	}
-	if j.opts.json {
-		j.encode(r)
-		return
-	}
-	if r.ListName == "" {
-		return // it did not come that far
-	}
-	fmt.Fprintf(j.stdout, "%s (list %d): %d members: %d added, %d kept, %d removed%s, %s\n",
-		r.ListName, r.ListID, r.Members, r.Added, r.Kept, r.Removed, exceptions(r), downloads(r.DownloadsLeft))
+	return exitClean
 }
 
 // exceptions are the counts that are mostly zero.
@@ -180,9 +196,24 @@ func downloads(left int) string {
 	return fmt.Sprintf("%d downloads left this month", left)
 }
 
+// encode prints a line of JSON, if that is wanted.
 func (j *job) encode(v any) {
+	if !j.opts.json {
+		return
+	}
 	if err := json.NewEncoder(j.stdout).Encode(v); err != nil {
-		fmt.Fprintln(j.stderr, err)
+		fmt.Fprintf(j.stderr, "cohortsync: %v\n", err)
 		j.worst(exitFailed)
 	}
+}
+
+// printable replaces what could move a terminal's cursor: a cohort's name is a
+// stranger's text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }

@@ -39,7 +39,7 @@ cohort "Lapsed" becomes the list "[Amplitude] Lapsed".
   -allow-removals N     with -apply, without -every: allow this run N removals of
                         each list, and trust a doubtful download
   -json                 print plans or reports as JSON, one in a line, and all else
-                        on standard error
+                        on standard error; "error" says why a cohort failed
   -amplitude-region R   US or EU (default US)
   -iterable-region R    US or EU (default US)
   -amplitude-url URL    ask here instead of the region's host, for the sandbox
@@ -50,9 +50,11 @@ environment:
   AMPLITUDE_API_KEY, AMPLITUDE_SECRET_KEY   the project's two keys
   ITERABLE_API_KEY                          a server-side key of the project
 
+An interrupt ends it at once; the next run takes up the rest.
+
 exit codes, the first that holds:
   2   wrong flags or settings
-  1   a cohort could not be synced
+  1   a cohort could not be synced, or without -every interrupted
   4   removals were held back: too many, or the download is doubtful
   3   Iterable rejected ids, or left some open
   0   all done; with -every, interrupted
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 	}
 	var job *job
 	if err == nil {
-		job, err = newJob(opts, stdout, stderr)
+		job, err = newJob(ctx, opts, stdout, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "cohortsync: %v\ncohortsync -h shows how to use it\n", err)
