@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	var box *sandbox
 	if err == nil {
-		box, err = newSandbox(opts, logger)
+		box, err = newSandbox(ctx, opts, logger)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "sandbox: %v\nsandbox -h shows how to use it\n", err)
@@ -124,7 +124,7 @@ func start(ctx context.Context, opts options, box *sandbox, stdout io.Writer) er
 		*s.addr = listener.Addr().String()
 		sites = append(sites, site{listener, s.handler})
 	}
-	if err := welcome(stdout, opts); err != nil {
+	if err := welcome(stdout, opts, box.list); err != nil {
 		return err
 	}
 	return serve(ctx, sites...)

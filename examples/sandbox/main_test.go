@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -176,9 +177,40 @@ func TestIterableIsServedAndACohortBecomesAList(t *testing.T) {
 			report, err := sync.Sync(t.Context(), cohortID)
 			require.NoError(t, err)
 			require.Equal(t, []int{3, 1}, []int{report.Added, report.NoUserID})
-			require.Contains(t, s.page(t), "<td>[Amplitude] Regulars<td>3")
+			for _, want := range []string{
+				"<td>[Amplitude] Regulars<td>3", "<td>Made by hand<td>2", "<td>regulars<td>Regulars<td>4", "<td>Lapsed<td>1",
+				"<b>4</b>users in Iterable", // two are there from the start, and one of the cohort is among them
+			} {
+				require.Contains(t, s.page(t), want)
+			}
+			webhooks, err := it.Webhooks.List(t.Context())
+			require.NoError(t, err)
+			require.Len(t, webhooks, 1)
 			require.Contains(t, s.welcome, "-cohort "+cohortID+" -project-type "+string(projectType))
 			require.Contains(t, s.welcome, "Api-Key: sandbox-iterable-key")
+		})
+	}
+}
+
+func TestTheWelcomesLinesCanBePasted(t *testing.T) {
+	t.Parallel()
+	for _, projectType := range []string{"email", "userId", "hybrid"} {
+		t.Run(projectType, func(t *testing.T) {
+			t.Parallel()
+			s := startSandbox(t, "-iterable-project-type", projectType)
+			posts := regexp.MustCompile(`(http://\S+) (?:-H .*)?\\\n(?:    -H .*\\\n)*.* -d '(.*)'`).FindAllStringSubmatch(s.welcome, -1)
+			require.Len(t, posts, 3)
+			for _, post := range posts {
+				req, err := http.NewRequest(http.MethodPost, post[1], strings.NewReader(post[2]))
+				require.NoError(t, err)
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Authorization", "sandbox-key:sandbox-webhook-key")
+				req.Header.Set("Api-Key", "sandbox-iterable-key")
+				status, body := call(t, req)
+				require.Equal(t, 200, status, body)
+			}
+			require.Contains(t, s.page(t), "<td>Made by hand<td>3")
+			require.Contains(t, s.page(t), "<b>2</b>events in Amplitude")
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,18 +23,21 @@ type sandbox struct {
 	relay     *iteramp.Relay
 	logger    *slog.Logger
 	recent    recent
+	list      int64 // one that is there from the start
 }
 
-func newSandbox(opts options, logger *slog.Logger) (*sandbox, error) {
+func newSandbox(ctx context.Context, opts options, logger *slog.Logger) (*sandbox, error) {
 	box := &sandbox{logger: logger}
 	box.amplitude.APIKey, box.amplitude.SecretKey = opts.apiKey, opts.secretKey
 	box.iterable.APIKey, box.iterable.ProjectType = opts.iterableKey, opts.projectType
 	client, err1 := amplitude.NewClient(box.amplitude.Config())
-	_, err2 := iterable.NewClient(box.iterable.Config()) // knows the types of projects
+	it, err2 := iterable.NewClient(box.iterable.Config())
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	box.seed()
+	if err := box.seed(ctx, it); err != nil {
+		return nil, err
+	}
 	var err error
 	box.relay, err = iteramp.NewRelay(iteramp.RelayConfig{
 		Routes:    []iteramp.Route{{Amplitude: client, Secrets: []string{opts.secret}}},
@@ -45,21 +47,23 @@ func newSandbox(opts options, logger *slog.Logger) (*sandbox, error) {
 	return box, err
 }
 
-// seed has something to look at: of the cohort Regulars, Iterable knows some, and
-// one is on a list there that was made by hand.
-func (box *sandbox) seed() {
+// seed has something to look at: of the cohort Regulars, Iterable knows one, who is
+// on a list there that was made by hand, and all of Lapsed.
+func (box *sandbox) seed(ctx context.Context, it *iterable.Client) error {
 	regulars := []amplitudetest.Member{{UserID: "ada-1001"}, {UserID: "ben-1002"}, {UserID: "cleo-1003"}, {}}
 	box.amplitude.AddCohort(amplitudetest.Cohort{ID: cohortID, Name: "Regulars", Members: regulars})
 	box.amplitude.AddCohort(amplitudetest.Cohort{Name: "Lapsed", Members: []amplitudetest.Member{{UserID: "dora-1004"}}})
-	known := []string{"ada-1001", "dora-1004"}
-	for i, id := range known {
-		if box.iterable.ProjectType == iterable.ProjectTypeEmail {
-			known[i] = strings.ReplaceAll(id, "-", ".") + "@example.com"
+	for _, known := range []iterable.UserUpdateRequest{
+		{Email: "ada@example.com", UserID: "ada-1001", DataFields: map[string]any{"plan": "gold"}},
+		{Email: "dora@example.com", UserID: "dora-1004", DataFields: map[string]any{"plan": "free"}},
+	} {
+		if err := it.Users.Update(ctx, known); err != nil {
+			return err
 		}
-		box.iterable.AddUser(known[i], map[string]any{"plan": "gold"})
 	}
-	box.iterable.AddList("Made by hand", known...)
+	box.list = box.iterable.AddList("Made by hand", "ada-1001", "dora-1004")
 	box.iterable.AddWebhook(iterabletest.Webhook{Endpoint: "https://relay.example.com/iterable", AuthType: "Basic", Enabled: true})
+	return nil
 }
 
 // cohortID is that of the cohort that the welcome text syncs.

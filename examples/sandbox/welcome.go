@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"text/template"
+
+	"github.com/iteramp/iteramp/iterable"
 )
 
 // The lines can be pasted into a shell as they are.
@@ -37,10 +39,10 @@ Put a user on a list of Iterable, and read it:
 
   curl -s http://{{.Iterable}}/api/lists -H 'Api-Key: {{.IterableKey}}'
   curl -s http://{{.Iterable}}/api/lists/subscribe -H 'Api-Key: {{.IterableKey}}' \
-    -H 'Content-Type: application/json' -d '{"listId":LIST,"subscribers":[{"email":"ben@example.com"}]}'
-  curl -s 'http://{{.Iterable}}/api/lists/getUsers?listId=LIST' -H 'Api-Key: {{.IterableKey}}'
+    -H 'Content-Type: application/json' -d '{"listId":{{.List}},"subscribers":[{{.Subscriber}}]}'
+  curl -s 'http://{{.Iterable}}/api/lists/getUsers?listId={{.List}}' -H 'Api-Key: {{.IterableKey}}'
 
-Make a list of a cohort, with -apply:
+See what would make a list of a cohort, and with -apply make it:
 
   AMPLITUDE_API_KEY={{.APIKey}} AMPLITUDE_SECRET_KEY={{.SecretKey}} ITERABLE_API_KEY={{.IterableKey}} \
     go run ./examples/cohortsync -cohort {{.Cohort}} -project-type {{.ProjectType}} -ledger ./ledgers \
@@ -50,15 +52,21 @@ Ctrl-C stops it. The log follows.
 
 `))
 
-func welcome(w io.Writer, opts options) error {
-	return welcomeText.Execute(w, map[string]string{
+func welcome(w io.Writer, opts options, list int64) error {
+	subscriber := `{"userId":"eve-1005"}`
+	if opts.projectType == iterable.ProjectTypeEmail {
+		subscriber = `{"email":"eve@example.com"}`
+	}
+	return welcomeText.Execute(w, map[string]any{
 		"Amplitude":   opts.amplitude,
 		"Iterable":    opts.iterable,
 		"Relay":       opts.relay,
 		"APIKey":      opts.apiKey,
 		"SecretKey":   opts.secretKey,
 		"IterableKey": opts.iterableKey,
-		"ProjectType": string(opts.projectType),
+		"ProjectType": opts.projectType,
+		"List":        list,
+		"Subscriber":  subscriber,
 		"Cohort":      cohortID,
 		"Secret":      opts.secret,
 	})
