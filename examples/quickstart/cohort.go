@@ -93,8 +93,11 @@ func reportCohort(w io.Writer, s synced) int {
 		fmt.Fprintf(w, "  %s\n", m)
 	}
 	placeholders := strings.Count(strings.Join(s.members, "\n"), "@placeholder.email")
-	if s.first.Added != 3 || s.second.Kept != 3 || s.writes[1] != 0 || placeholders != 2 {
-		fmt.Fprint(w, "\nNOT as expected: 3 added, then 3 kept and 0 writes, 2 placeholder addresses\n")
+	first, second := s.first, s.second
+	ok := first.Added == 3 && first.Rejected[iterable.ReasonForgotten] == 1 && first.NoUserID == 1 &&
+		second.Kept == 3 && s.writes[1] == 0 && len(s.members) == 3 && placeholders == 2
+	if !ok {
+		fmt.Fprint(w, "\nNOT as expected: 3 added, 1 forgotten and 1 without user id, then 3 kept and\n0 writes, 2 placeholder addresses\n")
 		return 1
 	}
 	return 0

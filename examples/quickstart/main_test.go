@@ -176,3 +176,28 @@ func TestAnEventThatDoesNotArriveIsAFailure(t *testing.T) {
 	require.Contains(t, b.String(), "98 sent = 77 arrived")
 	require.Contains(t, b.String(), "NOT as expected: 78 arrived")
 }
+
+func TestACohortIsSyncedTwice(t *testing.T) {
+	t.Parallel()
+	s, err := syncCohort(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, s.writes[1], "counted at the fake")
+	require.Len(t, s.members, 3)
+	var b bytes.Buffer
+	require.Zero(t, reportCohort(&b, s))
+
+	for name, breakIt := range map[string]func(*synced){
+		"an add is missing":                       func(s *synced) { s.first.Added-- },
+		"the second run keeps too few":            func(s *synced) { s.second.Kept-- },
+		"the second run writes":                   func(s *synced) { s.writes[1]++ },
+		"a user is there without a placeholder":   func(s *synced) { s.members = s.members[:2] },
+		"the member who is to be rejected is not": func(s *synced) { s.first.Rejected = nil },
+		"the one without user id is not counted":  func(s *synced) { s.first.NoUserID = 0 },
+	} {
+		wrong := s
+		breakIt(&wrong)
+		b.Reset()
+		require.Equal(t, 1, reportCohort(&b, wrong), name)
+		require.Contains(t, b.String(), "NOT as expected", name)
+	}
+}
