@@ -1,0 +1,2 @@
+// Package jetstream keeps a relay's webhooks in NATS JetStream.
+package jetstream
