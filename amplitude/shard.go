@@ -3,6 +3,7 @@ package amplitude
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -35,14 +36,18 @@ type buffer struct {
 	json   []byte
 	items  []item
 	states []state
-	events []Event // empty without an OnResult
+	events []Event // those to be handed back
 }
 
 type state struct {
 	epoch     int
+	event     int // its number in the buffer's events, from 1; 0 if it is not handed back
+	attempts  int
 	settled   bool
+	tag       any
 	reason    Reason    // of the last attempt
 	ambiguous time.Time // of the first attempt that may have stored it
+	parked    time.Time // when its user was first found to be throttled
 }
 
 func (b *buffer) add(json []byte, it item, st state) {
@@ -58,7 +63,8 @@ func (b *buffer) reset() {
 		*b = buffer{}
 		return
 	}
-	clear(b.items) // lets go of the caller's strings and properties
+	clear(b.items) // lets go of the caller's strings, properties and tags
+	clear(b.states)
 	clear(b.events)
 	b.json, b.items, b.states, b.events = b.json[:0], b.items[:0], b.states[:0], b.events[:0]
 }
@@ -89,8 +95,12 @@ func newShard(u *Uploader) *shard {
 func (s *shard) settle(b *buffer, it item, reason Reason, err error) {
 	st := &b.states[it.index]
 	st.settled = true
-	if len(b.events) > 0 {
-		s.u.cfg.OnResult(Result{Event: b.events[it.index], Reason: reason, Err: err})
+	if s.u.cfg.OnResult != nil {
+		res := Result{Tag: st.tag, Reason: reason, Err: err, Attempts: st.attempts}
+		if st.event > 0 {
+			res.Event = b.events[st.event-1]
+		}
+		s.u.cfg.OnResult(res)
 	} else if err != nil {
 		s.u.logLoss(reason, err)
 	}
@@ -109,16 +119,18 @@ func (s *shard) release() {
 }
 
 // put stores an event, unless the worker has ended meanwhile.
-func (s *shard) put(e *Event, json []byte, epoch int) (ok bool) {
+func (s *shard) put(e *Event, json []byte, o Origin, epoch int) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gone {
 		return false
 	}
-	s.in.add(json, item{user: e.UserID, device: e.DeviceID}, state{epoch: epoch})
-	if s.u.cfg.OnResult != nil {
+	st := state{epoch: epoch, tag: o.Tag, ambiguous: o.SentSince}
+	if s.u.cfg.OnResult != nil && o.Tag == nil {
 		s.in.events = append(s.in.events, *e)
+		st.event = len(s.in.events)
 	}
+	s.in.add(json, item{user: e.UserID, device: e.DeviceID}, st)
 	if len(s.in.items) == 1 {
 		s.since = time.Now()
 	}
@@ -251,21 +263,30 @@ func (s *shard) park(b *buffer, it item) bool {
 	if l == nil {
 		return false
 	}
-	if len(l.items) >= max(1, s.u.cfg.MaxEvents/4) {
-		s.settle(b, it, ReasonThrottled, l.err)
-		return true
-	}
-	b.states[it.index].reason = ReasonThrottled
-	l.copy(b, it)
+	s.enter(l, b, it)
 	return true
+}
+
+// enter adds an event to a lane, or gives it up if the lane, or all lanes
+// together, hold as many as they may.
+func (s *shard) enter(l *lane, b *buffer, it item) {
+	if len(l.items) >= max(1, s.u.cfg.MaxEvents/4) || !s.u.park() {
+		s.settle(b, it, ReasonThrottled, l.err)
+		return
+	}
+	st := &b.states[it.index]
+	st.reason, st.parked = ReasonThrottled, time.Now()
+	l.copy(b, it)
 }
 
 // copy adds an event of another buffer.
 func (b *buffer) copy(from *buffer, it item) {
-	b.add(from.json[it.from:it.to], it, from.states[it.index])
-	if len(from.events) > 0 {
-		b.events = append(b.events, from.events[it.index])
+	st := from.states[it.index]
+	if st.event > 0 {
+		b.events = append(b.events, from.events[st.event-1])
+		st.event = len(b.events)
 	}
+	b.add(from.json[it.from:it.to], it, st)
 }
 
 // insist sends events until each is settled or throttled. What failed as a
@@ -277,6 +298,9 @@ func (s *shard) insist(b *buffer, items []item) {
 			s.giveUp(b, items, err)
 			return
 		}
+		if items = slices.DeleteFunc(items, func(it item) bool { return s.expired(b, it) }); len(items) == 0 {
+			return
+		}
 		ctx, n := s.u.ctx, len(items)
 		if probe { // one event, so that nothing is halved while everything is refused
 			ctx, n = rest.WithAttempts(ctx, 1), 1
@@ -284,6 +308,17 @@ func (s *shard) insist(b *buffer, items []item) {
 		items = append(s.send(ctx, b, items[:n]), items[n:]...)
 		items = slices.DeleteFunc(items, func(it item) bool { return s.overtakes(b, it) })
 	}
+}
+
+// expired settles an event that may be stored, too long ago for Amplitude to
+// recognise it if it came again. The wait for the gate may have been that long.
+func (s *shard) expired(b *buffer, it item) bool {
+	st := &b.states[it.index]
+	if st.ambiguous.IsZero() || time.Since(st.ambiguous) <= dedupWindow {
+		return false
+	}
+	s.settle(b, it, ReasonAmbiguous, ErrDedupWindow)
+	return true
 }
 
 // send makes one pass and returns what it left unsettled, in order.
@@ -300,17 +335,18 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 			if r == ReasonAmbiguous && st.ambiguous.IsZero() {
 				st.ambiguous = time.Now()
 			}
-			if !st.ambiguous.IsZero() && time.Since(st.ambiguous) > dedupWindow {
-				s.settle(b, it, ReasonAmbiguous, err) // sent again it would count twice
-				return
-			}
 			st.reason = r
 			again = append(again, it)
 		}
 	}
+	for _, it := range items {
+		b.states[it.index].attempts++
+	}
 	err := settling.run(ctx, &batch{b.json, items})
 	if err == nil {
-		s.u.core.gate.Open()
+		if s.u.core.gate.Open() {
+			s.log(slog.LevelInfo, "amplitude accepts events again")
+		}
 		return nil
 	}
 	slices.SortFunc(again, func(a, b item) int { return a.index - b.index })
@@ -318,8 +354,16 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 		s.giveUp(b, again, err)
 		return nil
 	}
-	s.u.core.gate.Close(pauseOf(err))
+	if s.u.core.gate.Close(pauseOf(err)) {
+		s.log(slog.LevelWarn, "amplitude fails, events wait", slog.Any("error", err))
+	}
 	return again
+}
+
+func (s *shard) log(level slog.Level, text string, attrs ...slog.Attr) {
+	if l := s.u.core.rest.Log; l != nil {
+		l.LogAttrs(s.u.ctx, level, text, attrs...)
+	}
 }
 
 // throttle opens the lane of a user, or makes its portions smaller.
@@ -329,11 +373,10 @@ func (s *shard) throttle(b *buffer, it item, err error) {
 		l = &lane{portion: firstPortion}
 		s.lanes[it.key()] = l
 	}
-	b.states[it.index].reason = ReasonThrottled
 	l.err = err
 	l.due = time.Now().Add(throttlePause)
 	if b != &l.buffer {
-		l.copy(b, it)
+		s.enter(l, b, it)
 	}
 }
 
@@ -352,12 +395,13 @@ func (s *shard) giveUp(b *buffer, items []item, err error) {
 // comes back for more: other users' events do not wait for a whole lane.
 func (s *shard) sendLanes() {
 	for k, l := range s.lanes {
+		s.tire(l)
 		if time.Until(l.due) <= 0 && s.u.ctx.Err() == nil {
 			s.sendPortion(l)
 		}
 		if s.u.ctx.Err() != nil {
 			s.giveUp(&l.buffer, l.items, l.err)
-			l.reset()
+			s.compact(l)
 		}
 		if len(l.items) == 0 {
 			delete(s.lanes, k)
@@ -375,11 +419,26 @@ func (s *shard) sendPortion(l *lane) {
 	} else {
 		l.portion = max(1, len(items)/2)
 	}
-	l.compact()
+	s.compact(l)
+}
+
+// tire gives up the events whose user has been throttled for too long. They are
+// the first of the lane.
+func (s *shard) tire(l *lane) {
+	if s.u.cfg.MaxThrottle == 0 || len(l.items) == 0 || time.Since(l.states[0].parked) <= s.u.cfg.MaxThrottle {
+		return
+	}
+	for i, it := range l.items {
+		if time.Since(l.states[i].parked) <= s.u.cfg.MaxThrottle {
+			break
+		}
+		s.settle(&l.buffer, it, ReasonThrottled, l.err)
+	}
+	s.compact(l)
 }
 
 // compact drops what is settled.
-func (l *lane) compact() {
+func (s *shard) compact(l *lane) {
 	old := l.buffer
 	l.buffer = buffer{}
 	for i, it := range old.items {
@@ -387,4 +446,5 @@ func (l *lane) compact() {
 			l.copy(&old, it)
 		}
 	}
+	s.u.unpark(len(old.items) - len(l.items))
 }

@@ -20,7 +20,7 @@ func TestAnEventThatComesAfterTheWorkerIsNotTaken(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, up.Close(ctx), context.Canceled)
-	require.False(t, up.shards[0].put(&Event{UserID: "user-1", EventType: "x"}, []byte("{}"), epoch))
+	require.False(t, up.shards[0].put(&Event{UserID: "user-1", EventType: "x"}, []byte("{}"), Origin{}, epoch))
 }
 
 func TestFlushesLeaveNothingBehind(t *testing.T) {

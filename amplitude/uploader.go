@@ -18,6 +18,10 @@ var (
 	ErrFull = errors.New("amplitude: the uploader is full")
 	// ErrClosed says that an Uploader takes no more events.
 	ErrClosed = errors.New("amplitude: the uploader is closed")
+	// ErrDedupWindow is an event that may have been stored more than six and a half
+	// days ago. Amplitude recognises a repeat for seven: sent again, the event could
+	// count twice. Its [Reason] is [ReasonAmbiguous].
+	ErrDedupWindow = errors.New("amplitude: it may be stored, too long ago for a repeat")
 )
 
 // UploaderConfig says how an Uploader works. The zero value is ready.
@@ -31,6 +35,9 @@ type UploaderConfig struct {
 	MaxDelay time.Duration
 	// MinIDLength is as in [EventUploadRequest].
 	MinIDLength int
+	// MaxThrottle is how long the events of a throttled user are held before they
+	// are given up, zero means without an end.
+	MaxThrottle time.Duration
 	// OnResult is told of each event once, delivered ones too: of those of one
 	// user that are delivered in their order, from several goroutines. Nil logs the failures
 	// to the Client's Logger; with neither, losses are silent. It holds up the delivery of other events while it
@@ -40,9 +47,22 @@ type UploaderConfig struct {
 
 // Result is what became of an event.
 type Result struct {
-	Event  Event  // as it was added, with its Time and InsertID filled in
-	Reason Reason // "" if it was delivered
-	Err    error  // nil if it was delivered
+	Event    Event  // as it was added, with its Time and InsertID filled in; the zero Event if it has a Tag
+	Tag      any    // that of its Origin
+	Reason   Reason // "" if it was delivered
+	Err      error  // nil if it was delivered
+	Attempts int    // how often it was sent
+}
+
+// Origin is what the keeper of a store of events knows of one, for
+// [Uploader.AddFrom].
+type Origin struct {
+	// Tag comes back in the Result, in the place of the Event, whose memory is let
+	// go. Nil means that the Event comes back.
+	Tag any
+	// SentSince is the earliest time at which the event may have been sent before,
+	// by a process that has died. Zero means never.
+	SentSince time.Time
 }
 
 // Uploader sends events in the background. Events of one user keep their order;
@@ -51,10 +71,13 @@ type Result struct {
 //
 // While Amplitude is down or refuses everything the Uploader asks again every 5
 // seconds and keeps what it holds, without an end; [Uploader.Add] then waits for
-// room. It gives an event up with a permanent [Reason], over its user's daily
-// quota, when a throttled user holds a quarter of the room, or when Close runs
-// out of time. An Uploader holds its events in memory: they are lost with the
-// process.
+// room. It gives an event up with a permanent [Reason]; over its user's daily
+// quota; as throttled, when its user holds a quarter of the room, all throttled
+// users together half of it, or when MaxThrottle is over; with [ErrDedupWindow];
+// or when Close runs out of time. An Uploader holds its events in memory: they are
+// lost with the process.
+//
+// When Amplitude begins to fail, and when it is back, the Client's Logger is told.
 type Uploader struct {
 	core     *core
 	cfg      UploaderConfig
@@ -70,6 +93,7 @@ type Uploader struct {
 	mu      sync.Mutex
 	closing bool
 	held    int
+	parked  int           // of those held, in lanes
 	room    chan struct{} // closed when one who waits for room may look again
 	epochs  []int         // events held, by the Flush they came before
 	first   int           // the number of epochs[0]
@@ -118,6 +142,7 @@ func (cfg UploaderConfig) validate(c *Client) error {
 		{"MaxEvents", cfg.MaxEvents < 0},
 		{"MaxDelay", cfg.MaxDelay < 0},
 		{"MinIDLength", cfg.MinIDLength < 0},
+		{"MaxThrottle", cfg.MaxThrottle < 0},
 	} {
 		if f.negative {
 			errs = append(errs, errors.New("amplitude: UploaderConfig."+f.name+" is negative"))
@@ -133,7 +158,13 @@ func (cfg UploaderConfig) validate(c *Client) error {
 // The event is encoded before Add returns. One without a Time gets the current
 // one, one without an InsertID a random one.
 func (u *Uploader) Add(ctx context.Context, e Event) error {
-	return u.add(&e, func(room <-chan struct{}) error {
+	return u.AddFrom(ctx, e, Origin{})
+}
+
+// AddFrom is Add for those who keep the event in a store of their own, until its
+// Result tells them that it is settled.
+func (u *Uploader) AddFrom(ctx context.Context, e Event, o Origin) error {
+	return u.add(&e, o, func(room <-chan struct{}) error {
 		select {
 		case <-room:
 			return nil
@@ -148,14 +179,14 @@ func (u *Uploader) Add(ctx context.Context, e Event) error {
 // TryAdd is Add for those who cannot wait, a request handler for one: it returns
 // [ErrFull] where Add would wait.
 func (u *Uploader) TryAdd(e Event) error {
-	return u.add(&e, func(<-chan struct{}) error { return ErrFull })
+	return u.add(&e, Origin{}, func(<-chan struct{}) error { return ErrFull })
 }
 
 var encodings = sync.Pool{New: func() any { return new([]byte) }}
 
 // add encodes the event before it takes room and outside of all locks: a
 // MarshalJSON of the caller's may do what it likes, panic included.
-func (u *Uploader) add(e *Event, full func(room <-chan struct{}) error) error {
+func (u *Uploader) add(e *Event, o Origin, full func(room <-chan struct{}) error) error {
 	if u.core == nil {
 		return errors.New("amplitude: the Uploader was not made by NewUploader")
 	}
@@ -178,7 +209,7 @@ func (u *Uploader) add(e *Event, full func(room <-chan struct{}) error) error {
 	for {
 		epoch, room, err := u.enter()
 		if room == nil {
-			if err == nil && !u.shardOf(e).put(e, json, epoch) {
+			if err == nil && !u.shardOf(e).put(e, json, o, epoch) {
 				u.leave(epoch, 1)
 				err = ErrClosed
 			}
@@ -220,6 +251,24 @@ func (u *Uploader) enter() (epoch int, room <-chan struct{}, err error) {
 	u.held++
 	u.epochs[len(u.epochs)-1]++
 	return u.first + len(u.epochs) - 1, nil, nil
+}
+
+// park counts an event into the lanes, unless they hold as many as they may.
+func (u *Uploader) park() (ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.parked >= max(1, u.cfg.MaxEvents/2) {
+		return false
+	}
+	u.parked++
+	return true
+}
+
+// unpark counts n of them out.
+func (u *Uploader) unpark(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parked -= n
 }
 
 // leave counts n events of an epoch out.
