@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/iteramp/iteramp/amplitude"
 	"github.com/iteramp/iteramp/iterable/webhook"
 	"github.com/iteramp/iteramp/mapping"
 )
@@ -19,8 +18,8 @@ const (
 	Delivered Fate = "delivered"
 	// Skipped is not sent on purpose, by the rules.
 	Skipped Fate = "skipped"
-	// Refused is refused by Amplitude for good; sending it again cannot help. It
-	// is answered 200 all the same, so OnOutcome is where it can be kept.
+	// Refused is refused by Amplitude for good, or given up: in the DeadLetter, if
+	// there is one. It is answered 200.
 	Refused Fate = "refused"
 	// Failed was answered 503: its sender may send it again.
 	Failed Fate = "failed"
@@ -34,11 +33,12 @@ type RelayOutcome struct {
 	InsertID string // "" if it was skipped
 	Fate     Fate
 	// Reason is "" if it was delivered, a [mapping.Skip] if it was skipped, else
-	// an [amplitude.Reason], "closed" while the relay waits for Amplitude to
-	// come back, or "panic".
+	// an [amplitude.Reason]; "closed" while the relay waits for Amplitude, or for
+	// the queue, to come back; "queue_full", "too_large" or "queue" if it could not
+	// be stored; "dead_letter" if that could not; or one of the Reasons of a [Letter].
 	Reason string
 	Err    error         // nil if it was delivered; the [mapping.Skip] if it was skipped
-	Took   time.Duration // from the request's arrival, reading it included
+	Took   time.Duration // from the request's arrival, reading it included; of one that was queued, to its delivery
 	// Secret is the index in [Route.Secrets] of the one that came with it: with
 	// the new one first, a rotation is over when only 0 is seen.
 	Secret int
@@ -48,11 +48,12 @@ type RelayOutcome struct {
 // Answers all requests, those that were no webhook included.
 type RelayStats struct {
 	Answers   map[int]int64 // by HTTP status
+	Accepted  int64         // stored in the queue; their fates follow
 	Delivered int64
 	Failed    int64 // answered 503, but for those that were not read
 	Skipped   map[mapping.Skip]int64
-	Refused   map[amplitude.Reason]int64
-	Running   bool // Run is under way in this process
+	Refused   map[string]int64 // by [RelayOutcome.Reason]
+	Running   bool             // Run is under way in this process
 }
 
 // stats counts behind a mutex, which costs next to nothing beside a request.
@@ -70,6 +71,12 @@ func (c *stats) answered(status int) {
 	c.s.Answers[status]++
 }
 
+func (c *stats) accepted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.s.Accepted++
+}
+
 func (c *stats) settled(o RelayOutcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,9 +92,9 @@ func (c *stats) settled(o RelayOutcome) {
 		c.s.Skipped[mapping.Skip(o.Reason)]++
 	case Refused:
 		if c.s.Refused == nil {
-			c.s.Refused = make(map[amplitude.Reason]int64)
+			c.s.Refused = make(map[string]int64)
 		}
-		c.s.Refused[amplitude.Reason(o.Reason)]++
+		c.s.Refused[o.Reason]++
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/iteramp/iteramp/amplitude"
 	"github.com/iteramp/iteramp/internal/hook"
 	"github.com/iteramp/iteramp/iterable/webhook"
 	"github.com/iteramp/iteramp/mapping"
@@ -25,20 +27,28 @@ var ErrRunning = errors.New("iteramp: Run is under way already")
 // takes the same webhook settings: authentication type Basic, token
 // "<amplitude_api_key>:<secret>".
 //
-// A webhook is answered by the fate of its event, after [RelayConfig.AnswerWithin]
-// at the latest. Requests that arrive while an upload is under way travel
-// together in the next one. Nothing is kept: what was not answered 200 is
-// Iterable's to send again, and an event that comes twice is one event in
-// Amplitude, because its insert_id is derived from its content.
+// With a [Queue], a webhook is answered when it is stored there, and [Relay.Run]
+// delivers it, however long Amplitude is away. Requests that arrive while a write
+// is under way share the next one. What has been answered 200 is in the queue, in
+// Amplitude or in the [DeadLetter], whatever happens to the process.
 //
-//	200 delivered; skipped by the rules; or refused by Amplitude for good
+// Without one, a webhook is answered by the fate of its event. Requests that arrive
+// while an upload is under way travel together in the next one. Nothing is kept:
+// what was not answered 200 is Iterable's to send again.
+//
+// Either way it is answered after [RelayConfig.AnswerWithin] at the latest, and an
+// event that comes twice is one event in Amplitude, because its insert_id is
+// derived from its content.
+//
+//	200 stored, or delivered; skipped by the rules; or refused by Amplitude for good
 //	400 not a system webhook
 //	401 405 413 415 wrong credential, method, size, content type
-//	503 Amplitude is down, slow, throttles or refuses the key; too many requests
+//	503 the queue is full or fails, or, without one, Amplitude is down, slow,
+//	    throttles or refuses the key; too many requests
 //
-// After Amplitude has failed as a whole, a route answers 503 at once and lets
-// one webhook in five seconds through to see whether it is back. A 503 asks for a
-// pause of 10 seconds.
+// After the queue, or without one Amplitude, has failed as a whole, a route answers
+// 503 at once and looks again a second later, of Amplitude five seconds. A 503 asks
+// for a pause of 10 seconds.
 //
 // The server around a Relay needs time limits of its own: until a body has been
 // read, nothing else bounds a slow sender. Set ReadHeaderTimeout and ReadTimeout,
@@ -58,12 +68,14 @@ var ErrRunning = errors.New("iteramp: Run is under way already")
 // answers 503.
 type Relay struct {
 	cfg     RelayConfig
+	created time.Time
 	routes  []*route
 	match   func(tokens []string) (*route, int)
 	running atomic.Bool
 	waiting atomic.Int64
 	stats   stats
 	oddOne  atomic.Bool // a webhook that is none was logged
+	idle    atomic.Bool // that nobody delivers was logged
 }
 
 // NewRelay checks cfg and returns a Relay that uses it. All mistakes are in the
@@ -73,7 +85,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	r := &Relay{cfg: cfg}
+	r := &Relay{cfg: cfg, created: time.Now()}
 	var tokens []string
 	var owners []func() (*route, int)
 	for _, rc := range cfg.Routes {
@@ -98,16 +110,37 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	return r, nil
 }
 
-// Run waits for ctx to end and returns nil. Without a queue there is nothing to
-// deliver in the background, so that ServeHTTP works with Run or without; a
-// service may call it all the same and stop everything with one context. A Run
-// while another is under way is [ErrRunning].
+// Run delivers what the queue holds, of every route, until ctx ends. It returns
+// nil once what it had in hand is settled or back in the queue: uploads under way
+// are given 10 seconds. A Run while another is under way is [ErrRunning]; of several
+// processes that share a queue each may run.
+//
+// While Amplitude fails Run asks again every 5 seconds, without an end, and the
+// frames wait. A failure of the queue itself is logged and waited out likewise.
+//
+// Without a queue there is nothing to deliver in the background: Run only waits
+// for ctx, so that a service may stop everything with one context.
 func (r *Relay) Run(ctx context.Context) error {
+	if r.match == nil {
+		return errNoRelay
+	}
 	if !r.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer r.running.Store(false)
-	<-ctx.Done()
+	if r.cfg.Queue == nil {
+		<-ctx.Done()
+		return nil
+	}
+	var wg sync.WaitGroup
+	for _, rt := range r.routes {
+		c, err := newCourier(ctx, r, rt)
+		if err != nil {
+			return err // of a client that NewRelay has checked: never
+		}
+		wg.Go(func() { c.run(ctx) })
+	}
+	wg.Wait()
 	return nil
 }
 
@@ -126,6 +159,9 @@ func (r *Relay) Ready() error {
 	for _, rt := range r.routes {
 		if wait := rt.gate.Closed(); wait > 0 {
 			errs = append(errs, fmt.Errorf("iteramp: route %s: amplitude fails, next try in %s", rt.name, wait.Round(time.Second)))
+		}
+		if rt.shut.closed() {
+			errs = append(errs, fmt.Errorf("iteramp: route %s: the queue fails or is full", rt.name))
 		}
 	}
 	if len(errs) == len(r.routes) {
@@ -167,6 +203,9 @@ func (r *Relay) take(w http.ResponseWriter, req *http.Request) (status int, text
 	if rt == nil {
 		return http.StatusUnauthorized, ""
 	}
+	if rt.shut.closed() {
+		return http.StatusServiceUnavailable, "" // before the body is read
+	}
 	body, status := hook.Read(w, req, r.cfg.MaxBody)
 	if status != 0 {
 		return status, ""
@@ -179,45 +218,74 @@ func (r *Relay) take(w http.ResponseWriter, req *http.Request) (status int, text
 		}
 		return http.StatusBadRequest, err.Error()
 	}
-	o := r.settle(req.Context(), rt, event, start)
-	o.Secret = secret
+	o := RelayOutcome{Route: rt.name, Name: event.Name, Secret: secret}
+	if rt.queue != nil {
+		status = r.enqueue(req.Context(), rt, &o, event, start)
+	} else {
+		status = r.settle(req.Context(), rt, &o, event, start)
+	}
+	if status != 0 {
+		return status, ""
+	}
 	o.Took = time.Since(start)
-	if o.Fate == Refused {
-		r.cfg.Logger.LogAttrs(req.Context(), slog.LevelWarn, "amplitude refuses an event for good", slog.String("route", rt.name),
-			slog.String("event", string(o.Name)), slog.String("insert_id", o.InsertID), slog.Any("error", o.Err))
-	}
-	if !r.observe(req.Context(), o) {
-		o.Fate = Failed // it is answered so
-	}
-	r.stats.settled(o)
-	if o.Fate == Failed {
+	if !r.conclude(req.Context(), o) || o.Fate == Failed {
 		return http.StatusServiceUnavailable, ""
 	}
 	return http.StatusOK, ""
 }
 
-// settle maps and delivers an event. A panic, of a rule of the caller's say, is
-// a failure; it must not reach net/http, which would break the connection and so
-// answer nothing.
-func (r *Relay) settle(ctx context.Context, rt *route, e webhook.Event, received time.Time) (o RelayOutcome) {
-	o = RelayOutcome{Route: rt.name, Name: e.Name}
+// conclude logs, tells of and counts what became of a webhook. false means that the
+// caller's func panicked.
+func (r *Relay) conclude(ctx context.Context, o RelayOutcome) (ok bool) {
+	if o.Fate == Refused {
+		r.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "an event is refused for good", slog.String("route", o.Route),
+			slog.String("event", string(o.Name)), slog.String("insert_id", o.InsertID), slog.String("reason", o.Reason), slog.Any("error", o.Err))
+	}
+	if ok = r.observe(ctx, o); !ok && r.cfg.Queue == nil {
+		o.Fate = Failed // it is answered so
+	}
+	r.stats.settled(o)
+	return ok
+}
+
+// settle maps and delivers an event, and fills in what became of it. A panic, of a
+// rule of the caller's say, is a failure; it must not reach net/http, which would
+// break the connection and so answer nothing.
+func (r *Relay) settle(ctx context.Context, rt *route, o *RelayOutcome, e webhook.Event, received time.Time) (status int) {
 	defer func() {
 		if r.recovered(ctx, recover()) {
-			o.Fate, o.Reason, o.Err = Failed, "panic", errPanic
+			o.Fate, o.Reason, o.Err = Failed, ReasonPanic, errPanic
 		}
 	}()
-	event, err := rt.rules.Event(e, received)
+	events, err := rt.mapped(e, received)
 	if skip, ok := errors.AsType[mapping.Skip](err); ok {
 		o.Fate, o.Reason, o.Err = Skipped, string(skip), err
-		return o
+		return 0
 	}
-	o.InsertID = event.InsertID
+	o.InsertID = events[0].InsertID
+	o.Fate, o.Reason, o.Err = rt.deliver(ctx, len(e.Body()), events...)
+	if o.Fate == Refused && r.cfg.DeadLetter != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.AnswerWithin)
+		defer cancel()
+		l := newLetter(*o, 1, received, e.Body())
+		if err := r.cfg.DeadLetter.Put(ctx, l); err != nil {
+			o.Fate, o.Reason, o.Err = Failed, "dead_letter", err
+		}
+	}
+	return 0
+}
+
+// mapped returns the events of a webhook: its own and perhaps a change of the
+// user's properties.
+func (rt *route) mapped(e webhook.Event, received time.Time) ([]amplitude.Event, error) {
+	event, err := rt.rules.Event(e, received)
+	if err != nil {
+		return nil, err
+	}
 	if identify, ok := rt.rules.Identify(e, received); ok {
-		o.Fate, o.Reason, o.Err = rt.deliver(ctx, len(e.Body()), event, identify)
-	} else {
-		o.Fate, o.Reason, o.Err = rt.deliver(ctx, len(e.Body()), event)
+		return []amplitude.Event{event, identify}, nil
 	}
-	return o
+	return []amplitude.Event{event}, nil
 }
 
 var errPanic = errors.New("iteramp: panic")

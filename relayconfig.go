@@ -21,6 +21,15 @@ import (
 type RelayConfig struct {
 	// Routes are the Amplitude projects served, at least one.
 	Routes []Route
+	// Queue is where webhooks wait until [Relay.Run] has delivered them; a webhook
+	// is answered when it is stored there. Nil means that each is delivered before
+	// it is answered. Whoever opened the queue closes it, after the server has shut
+	// down and Run has returned.
+	Queue Queue
+	// DeadLetter keeps the webhooks that are not delivered in the end. A Queue
+	// requires one. Without a Queue it may be nil; else what Amplitude refuses for
+	// good is stored there before it is answered.
+	DeadLetter DeadLetter
 	// AnswerWithin is how long a webhook is held at most before it is answered
 	// 503, zero means 5 seconds. Reading the request comes before: the server's
 	// ReadTimeout bounds that. Iterable's own time limit is not documented.
@@ -30,14 +39,16 @@ type RelayConfig struct {
 	// MaxWaiting bounds the requests held at a time, zero means 10,000. Those
 	// beyond are answered 503 with their body unread.
 	MaxWaiting int
-	// Logger is told when Amplitude begins to fail and when it is back, of each
-	// event that it refuses for good, of secrets that are short, of the first
+	// Logger is told when Amplitude begins to fail and when it is back (with a
+	// Queue, the Client's Logger is), when the queue does, of each event that is
+	// refused for good, of secrets that are short, of the first
 	// request that is no system webhook, and of panics; never of data. Zero means
 	// none.
 	Logger *slog.Logger
 	// OnOutcome is told of each webhook once, when its fate is known and before
 	// it is answered, by the goroutine of its request and with the request's own
-	// context, which ends when the sender goes away. It must not block, and
+	// context, which ends when the sender goes away. Of a webhook that was queued it
+	// is told by Run, with Run's context. It must not block, and
 	// must be ready to be called by several goroutines at once; if it panics, the
 	// webhook is answered 503. What is answered before there is a webhook (400, 401, 405,
 	// 413, 415, a 503 for too many requests or a body that broke off) has no
@@ -75,6 +86,9 @@ func (cfg RelayConfig) validate() error {
 	}
 	if len(cfg.Routes) == 0 {
 		mistake("Routes is empty")
+	}
+	if cfg.Queue != nil && cfg.DeadLetter == nil {
+		mistake("Queue without a DeadLetter")
 	}
 	names := make(map[string]int)
 	tokens := make(map[string]string)

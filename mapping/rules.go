@@ -75,14 +75,7 @@ func (s Skip) Error() string { return "mapping: " + strings.ReplaceAll(string(s)
 // device id together. Some user ids are shorter than the five characters that
 // Amplitude asks for by default: upload with a MinIDLength of 1.
 func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, error) {
-	if r.Keep != nil && !r.Keep(e) {
-		return amplitude.Event{}, ErrFiltered
-	}
-	eventType := r.eventType(e.Name)
-	if eventType == "" {
-		return amplitude.Event{}, ErrFiltered
-	}
-	user, err := r.user(e)
+	eventType, user, err := r.check(e)
 	if err != nil {
 		return amplitude.Event{}, err
 	}
@@ -97,6 +90,23 @@ func (r Rules) Event(e webhook.Event, received time.Time) (amplitude.Event, erro
 		buffers.Put(buf)
 	}
 	return out, nil
+}
+
+// Check returns the [Skip] that Event would return, or nil, and makes no event.
+func (r Rules) Check(e webhook.Event) error {
+	_, _, err := r.check(e)
+	return err
+}
+
+func (r Rules) check(e webhook.Event) (eventType, user string, err error) {
+	if r.Keep != nil && !r.Keep(e) {
+		return "", "", ErrFiltered
+	}
+	if eventType = r.eventType(e.Name); eventType == "" {
+		return "", "", ErrFiltered
+	}
+	user, err = r.user(e)
+	return eventType, user, err
 }
 
 // fields returns an event with what a webhook's fields can become besides
