@@ -33,7 +33,6 @@ type memoryFrame struct {
 	bytes []byte
 	taken int
 	due   time.Time // when it may be handed out
-	done  bool
 }
 
 const handOutAgain = time.Minute
