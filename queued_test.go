@@ -272,8 +272,8 @@ func TestAnOutageOfAMonthLosesNothing(t *testing.T) {
 			return true
 		})
 		for day := range 30 {
-			for i := range 2 {
-				require.Equal(t, 200, d.post(fmt.Sprintf("user-%d", day%7), day*2+i))
+			if day%3 == 0 {
+				require.Equal(t, 200, d.post(fmt.Sprintf("user-%d", day%7), day))
 			}
 			time.Sleep(24 * time.Hour)
 		}
@@ -291,9 +291,9 @@ func TestAnOutageOfAMonthLosesNothing(t *testing.T) {
 		}
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		time.Sleep(time.Minute)
-		require.Equal(t, 60, len(d.ids()))
+		require.Equal(t, 10, len(d.ids()))
 		require.Zero(t, d.queue.Waiting())
-		require.Equal(t, map[string]int{"delivered": 60}, d.fates())
+		require.Equal(t, map[string]int{"delivered": 10}, d.fates())
 		d.stop()
 	})
 }
