@@ -1,0 +1,169 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/iteramp/iteramp"
+)
+
+// deadLetter is a Store as an [iteramp.DeadLetter].
+type deadLetter struct{ s *Store }
+
+// letterV1 is a letter as it is stored.
+type letterV1 struct {
+	Version  int       `json:"version"`
+	ID       string    `json:"id"`
+	Route    string    `json:"route"`
+	Reason   string    `json:"reason"`
+	Status   int       `json:"status,omitzero"`
+	Attempts int       `json:"attempts,omitzero"`
+	First    time.Time `json:"first,omitzero"`
+	Last     time.Time `json:"last,omitzero"`
+	Webhook  []byte    `json:"webhook"` // base64
+}
+
+func encodeLetter(l iteramp.Letter) ([]byte, error) {
+	return json.Marshal(letterV1{1, l.ID, l.Route, l.Reason, l.Status, l.Attempts, l.First, l.Last, l.Webhook})
+}
+
+var errLetter = errors.New("jetstream: a dead letter cannot be read: damaged, or of a later version")
+
+func decodeLetter(body []byte) (iteramp.Letter, error) {
+	var l letterV1
+	if err := json.Unmarshal(body, &l); err != nil || l.Version != 1 {
+		return iteramp.Letter{}, errLetter // not err, which may quote the letter
+	}
+	return iteramp.Letter{
+		ID: l.ID, Route: l.Route, Reason: l.Reason, Status: l.Status, Attempts: l.Attempts,
+		First: l.First, Last: l.Last, Webhook: l.Webhook,
+	}, nil
+}
+
+var legalID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+
+func letterSubject(route, id string) (string, error) {
+	if err := checkRoute(route); err != nil {
+		return "", err
+	}
+	if !legalID.MatchString(id) {
+		return "", errors.New("jetstream: the letter's ID must be up to 256 letters, digits, - and _")
+	}
+	return deadSubject + route + "." + id, nil
+}
+
+func (e *engine) deadLetters(ctx context.Context) error {
+	return e.dead.do(ctx, func(ctx context.Context) error { return e.ensureStream(ctx, e.set.deadLetterStream()) })
+}
+
+func (d deadLetter) Put(ctx context.Context, l iteramp.Letter) error {
+	subject, err := letterSubject(l.Route, l.ID)
+	if err != nil {
+		return err
+	}
+	body, err := encodeLetter(l)
+	if err != nil {
+		return fmt.Errorf("jetstream: encoding a dead letter: %w", err)
+	}
+	e, done, err := d.s.begin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	began := time.Now()
+	if err := e.deadLetters(ctx); err != nil {
+		return d.s.wrote(e, began, fmt.Errorf("jetstream: preparing the dead letters: %w", err))
+	}
+	return d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead)
+}
+
+func (d deadLetter) Get(ctx context.Context, route, id string) (iteramp.Letter, error) {
+	m, _, err := d.find(ctx, route, id)
+	if err != nil {
+		return iteramp.Letter{}, err
+	}
+	return decodeLetter(m.Data)
+}
+
+// find looks a letter up by its subject.
+func (d deadLetter) find(ctx context.Context, route, id string) (*jetstream.RawStreamMsg, jetstream.Stream, error) {
+	subject, err := letterSubject(route, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	stream, err := d.stream(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil, iteramp.ErrNoLetter
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("jetstream: reading a dead letter: %w", err)
+	}
+	return m, stream, nil
+}
+
+func (d deadLetter) stream(ctx context.Context) (jetstream.Stream, error) {
+	e, err := d.s.current()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.deadLetters(ctx); err != nil {
+		return nil, err
+	}
+	stream, err := e.js.Stream(ctx, deadStream)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: the dead letters: %w", err)
+	}
+	return stream, nil
+}
+
+func (d deadLetter) Delete(ctx context.Context, route, id string) error {
+	m, stream, err := d.find(ctx, route, id)
+	if errors.Is(err, iteramp.ErrNoLetter) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = stream.SecureDeleteMsg(ctx, m.Sequence)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("jetstream: deleting a dead letter: %w", err)
+	}
+	return nil
+}
+
+func (d deadLetter) All(ctx context.Context) iter.Seq2[iteramp.Letter, error] {
+	return func(yield func(iteramp.Letter, error) bool) {
+		stream, err := d.stream(ctx)
+		if err != nil {
+			yield(iteramp.Letter{}, err)
+			return
+		}
+		last := stream.CachedInfo().State.LastSeq
+		for next := stream.CachedInfo().State.FirstSeq; next <= last; {
+			m, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(deadSubject+">"))
+			if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && m.Sequence > last {
+				return
+			}
+			if err != nil {
+				yield(iteramp.Letter{}, fmt.Errorf("jetstream: reading dead letters: %w", err))
+				return
+			}
+			if !yield(decodeLetter(m.Data)) {
+				return
+			}
+			next = m.Sequence + 1
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// delivery is a frame that was handed out by the server. It keeps the bytes until
+// they are asked for, and then only where to send its acknowledgement.
+type delivery struct {
+	route *route
+	reply string
+	taken int
+
+	mu    sync.Mutex
+	frame []byte
+	heard time.Time // when the server was last told of it
+}
+
+func newDelivery(r *route, m *nats.Msg) (*delivery, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	return &delivery{route: r, reply: m.Reply, taken: int(meta.NumDelivered), frame: m.Data, heard: time.Now()}, nil
+}
+
+func (d *delivery) Frame() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	frame := d.frame
+	d.frame = nil
+	return frame
+}
+
+func (d *delivery) Taken() int { return d.taken }
+
+func (d *delivery) Done(ctx context.Context) error {
+	defer d.route.settled(d)
+	return d.tell(ctx, "+ACK")
+}
+
+func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
+	defer d.route.settled(d)
+	if after <= 0 {
+		return d.tell(ctx, "-NAK")
+	}
+	return d.tell(ctx, fmt.Sprintf(`-NAK {"delay": %d}`, after.Nanoseconds()))
+}
+
+func (d *delivery) Extend(ctx context.Context) error {
+	return d.tell(ctx, "+WPI")
+}
+
+// tell sends the server a word about the frame. If it is lost, the frame comes again.
+func (d *delivery) tell(ctx context.Context, word string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.heard = time.Now()
+	d.mu.Unlock()
+	if err := d.route.engine.nc.Publish(d.reply, []byte(word)); err != nil {
+		return fmt.Errorf("jetstream: telling of a frame: %w", err)
+	}
+	return nil
+}
+
+// silent tells whether the server has not heard of the frame since a time.
+func (d *delivery) silent(since time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.heard.Before(since)
+}

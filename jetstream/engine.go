@@ -1,0 +1,127 @@
+package jetstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// engine is one connection, of Embed with the server behind it, and what has been
+// made sure of on it.
+type engine struct {
+	set  settings
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	gone chan struct{} // closed when it is no longer used
+	down func()        // ends the server, if it is ours
+	dead once          // the stream of dead letters is there
+
+	mu     sync.Mutex
+	routes map[string]*route
+}
+
+func newEngine(nc *nats.Conn, set settings, down func()) (*engine, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{set: set, nc: nc, js: js, gone: make(chan struct{}), down: down, routes: make(map[string]*route)}, nil
+}
+
+// route is the route of a name, made when it is first asked for.
+func (e *engine) route(name string) *route {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.routes[name]
+	if r == nil {
+		r = newRoute(e, name)
+		e.routes[name] = r
+	}
+	return r
+}
+
+// inUse are the routes that were used by this process.
+func (e *engine) inUse() []*route {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]*route, 0, len(e.routes))
+	for _, r := range e.routes {
+		list = append(list, r)
+	}
+	return list
+}
+
+// keep keeps what this process holds from being handed out again.
+func (e *engine) keep(context.Context) {
+	for _, r := range e.inUse() {
+		r.keep(time.Now())
+	}
+}
+
+// close gives back what is held and ends the connection, and the server if it is
+// ours.
+func (e *engine) close() {
+	close(e.gone)
+	for _, r := range e.inUse() {
+		r.giveBack()
+	}
+	if e.nc.IsConnected() {
+		_ = e.nc.FlushTimeout(time.Second) // what is lost comes again
+	}
+	e.nc.Close()
+	if e.down != nil {
+		e.down()
+	}
+}
+
+// once makes sure of something once. A failed attempt is made again by the next
+// who asks. No lock is held meanwhile.
+type once struct {
+	mu   sync.Mutex
+	done bool
+	busy chan struct{} // closed when the attempt under way has ended
+}
+
+func (o *once) do(ctx context.Context, f func(context.Context) error) error {
+	for {
+		o.mu.Lock()
+		if o.done {
+			o.mu.Unlock()
+			return nil
+		}
+		busy := o.busy
+		if busy == nil {
+			o.busy = make(chan struct{})
+		}
+		o.mu.Unlock()
+		if busy == nil {
+			return o.attempt(ctx, f)
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (o *once) attempt(ctx context.Context, f func(context.Context) error) (err error) {
+	defer func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.done = err == nil
+		close(o.busy)
+		o.busy = nil
+	}()
+	return f(ctx)
+}
+
+// again has the next who asks make sure anew.
+func (o *once) again() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.done = false
+}

@@ -1,0 +1,123 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/iteramp/iteramp"
+)
+
+// queue is a Store as an [iteramp.Queue].
+type queue struct{ s *Store }
+
+var legalRoute = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func checkRoute(name string) error {
+	if !legalRoute.MatchString(name) {
+		return errors.New("jetstream: the route's name must be up to 64 letters, digits, - and _")
+	}
+	return nil
+}
+
+func (q queue) Put(ctx context.Context, route string, frame []byte) error {
+	if err := checkRoute(route); err != nil {
+		return err
+	}
+	e, done, err := q.s.begin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	r := e.route(route)
+	if err := r.stored.do(ctx, func(ctx context.Context) error {
+		return e.ensureStream(ctx, e.set.routeStream(route))
+	}); err != nil {
+		return q.s.wrote(e, time.Time{}, fmt.Errorf("jetstream: preparing the queue: %w", err))
+	}
+	return q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored)
+}
+
+func (q queue) Take(ctx context.Context, route string) (iteramp.Delivery, error) {
+	if err := checkRoute(route); err != nil {
+		return nil, err
+	}
+	for {
+		e, err := q.s.await(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d, err := e.route(route).take(ctx, q.s.ctx)
+		switch {
+		case err == nil:
+			return d, nil
+		case errors.Is(err, errGone) && q.s.ctx.Err() != nil:
+			return nil, ErrClosed
+		case !errors.Is(err, errGone):
+			return nil, err
+		}
+	}
+}
+
+const resendAfter = 250 * time.Millisecond
+
+// publish writes a message, again and again until it is stored or refused or ctx
+// ends. The id lets the server recognise what it had. The client copies the bytes
+// before the call returns.
+func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once) error {
+	m.Header = nats.Header{jetstream.MsgIDHeader: {rand.Text()}}
+	for {
+		began := time.Now()
+		err := e.attempt(ctx, m)
+		err = s.wrote(e, began, err)
+		if err == nil || !mayHeal(err) || ctx.Err() != nil {
+			return err
+		}
+		stored.again() // the stream may be the reason
+		select {
+		case <-time.After(resendAfter):
+		case <-ctx.Done():
+			return err
+		case <-e.gone:
+			return fmt.Errorf("%w: %w", ErrNotReady, err)
+		}
+	}
+}
+
+// attempt writes a message once.
+func (e *engine) attempt(ctx context.Context, m *nats.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, e.set.try)
+	defer cancel()
+	_, err := e.js.PublishMsg(ctx, m)
+	return err
+}
+
+// mayHeal tells whether writing the same again may succeed.
+func mayHeal(err error) bool {
+	return !errors.Is(err, iteramp.ErrQueueFull) && !errors.Is(err, iteramp.ErrFrameTooLarge) && !errors.Is(err, nats.ErrConnectionClosed)
+}
+
+// storeFailed is the server's code of a write that failed, whatever the reason:
+// only the description tells a full stream from a broken one.
+const storeFailed jetstream.ErrorCode = 10077
+
+// verdict names what a failed write means.
+func verdict(err error) error {
+	answer, ok := errors.AsType[*jetstream.APIError](err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return iteramp.ErrFrameTooLarge
+	case ok && answer.ErrorCode == storeFailed && strings.Contains(answer.Description, "maximum bytes"):
+		return iteramp.ErrQueueFull
+	}
+	return fmt.Errorf("jetstream: writing: %w", err)
+}

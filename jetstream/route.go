@@ -1,0 +1,283 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	maxBatch     = 8       // frames asked for at a time
+	maxBatchSize = 4 << 20 // bytes of them
+	pullFor      = 5 * time.Second
+	pullAgain    = 500 * time.Millisecond // after the server refused
+	keepAsking   = 30 * time.Second       // until what nobody takes is given back
+)
+
+// errGone says that the engine was closed while somebody waited.
+var errGone = errors.New("jetstream: the server was opened anew")
+
+// route is one route's place in an engine. It asks for a few frames at a time and
+// hands them out one by one.
+type route struct {
+	engine  *engine
+	name    string
+	stream  string
+	subject string
+	stored  once // the stream is there
+	consume once // and the consumer, and our subscription
+
+	mu      sync.Mutex
+	inbox   string
+	buffer  []*delivery            // from the server, for nobody yet
+	open    map[*delivery]struct{} // taken and not settled
+	changed chan struct{}          // closed when there is news; nil if nobody waits
+	pin     string                 // by which the server knows that we are the one who delivers
+	pull    int                    // number of the latest
+	left    int                    // frames that it may still bring; 0: it is over
+	until   time.Time              // when it ends at the latest
+	single  bool                   // the next asks for one frame of any size
+	asked   time.Time              // when somebody last took or waited
+}
+
+func newRoute(e *engine, name string) *route {
+	return &route{engine: e, name: name, stream: routePrefix + name, subject: routeSubject + name, open: make(map[*delivery]struct{})}
+}
+
+// take waits for a frame. It fails with errGone when the engine is closed.
+func (r *route) take(ctx, closing context.Context) (*delivery, error) {
+	for {
+		if err := r.prepare(ctx); err != nil {
+			return nil, err
+		}
+		d, changed, wait, err := r.next()
+		if d != nil || err != nil {
+			return d, err
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-t.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-closing.Done():
+			err = errGone
+		case <-r.engine.gone:
+			err = errGone
+		}
+		t.Stop()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// prepare makes sure of the stream and the consumer, and subscribes to what the
+// consumer sends us.
+func (r *route) prepare(ctx context.Context) error {
+	e := r.engine
+	err := r.stored.do(ctx, func(ctx context.Context) error {
+		return e.ensureStream(ctx, e.set.routeStream(r.name))
+	})
+	if err != nil {
+		return err
+	}
+	return r.consume.do(ctx, func(ctx context.Context) error {
+		if err := e.ensureConsumer(ctx, r.stream); err != nil {
+			return err
+		}
+		return r.subscribe()
+	})
+}
+
+func (r *route) subscribe() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inbox != "" {
+		return nil
+	}
+	inbox := r.engine.nc.NewInbox()
+	if _, err := r.engine.nc.Subscribe(inbox+".*", r.receive); err != nil {
+		return fmt.Errorf("jetstream: subscribing: %w", err)
+	}
+	r.inbox = inbox
+	return nil
+}
+
+// next returns a frame of the buffer, or what to wait for and how long, having
+// asked the server for more unless that is under way.
+func (r *route) next() (d *delivery, changed <-chan struct{}, wait time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.asked = now
+	if len(r.buffer) > 0 {
+		d = r.buffer[0]
+		r.buffer[0] = nil
+		r.buffer = r.buffer[1:]
+		r.open[d] = struct{}{}
+		return d, nil, 0, nil
+	}
+	if now.After(r.until) {
+		r.left = 0
+	}
+	if r.left == 0 && !now.Before(r.until) {
+		if err := r.ask(now); err != nil {
+			return nil, nil, 0, err
+		}
+	}
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return nil, r.changed, r.until.Sub(now) + time.Millisecond, nil
+}
+
+// pullRequest is what a consumer is asked with.
+type pullRequest struct {
+	Expires  time.Duration `json:"expires"`
+	Batch    int           `json:"batch"`
+	MaxBytes int           `json:"max_bytes,omitempty"`
+	Group    string        `json:"group"`
+	Pin      string        `json:"id,omitempty"`
+}
+
+// ask asks for the next frames. r.mu is held.
+func (r *route) ask(now time.Time) error {
+	req := pullRequest{Expires: pullFor, Batch: maxBatch, MaxBytes: maxBatchSize, Group: group, Pin: r.pin}
+	if r.single {
+		req.Batch, req.MaxBytes, r.single = 1, 0, false
+	}
+	r.pull++
+	if err := r.request(r.inbox+"."+strconv.Itoa(r.pull), req); err != nil {
+		return err
+	}
+	r.left, r.until = req.Batch, now.Add(req.Expires+time.Second)
+	return nil
+}
+
+func (r *route) request(reply string, req pullRequest) error {
+	body, err := json.Marshal(req)
+	if err == nil {
+		err = r.engine.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+r.stream+"."+consumerName, reply, body)
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: asking for frames: %w", err)
+	}
+	return nil
+}
+
+// receive is called with each message of our subscription.
+func (r *route) receive(m *nats.Msg) {
+	if status := m.Header.Get("Status"); status != "" && len(m.Data) == 0 {
+		r.refused(m, status, strings.ToLower(m.Header.Get("Description")))
+		return
+	}
+	d, err := newDelivery(r, m)
+	if err != nil {
+		return // not from a consumer
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pin := m.Header.Get("Nats-Pin-Id"); pin != "" {
+		r.pin = pin
+	}
+	r.buffer = append(r.buffer, d)
+	if r.isLatest(m) && r.left > 0 {
+		if r.left--; r.left == 0 {
+			r.until = time.Time{}
+		}
+	}
+	r.wake()
+}
+
+func (r *route) isLatest(m *nats.Msg) bool {
+	return m.Subject == r.inbox+"."+strconv.Itoa(r.pull)
+}
+
+// refused ends a pull: its time was up, or something is the matter.
+func (r *route) refused(m *nats.Msg, status, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if status == "423" { // somebody else has taken our place
+		r.pin = ""
+	}
+	if status == "100" || !r.isLatest(m) {
+		return
+	}
+	r.left, r.until = 0, time.Time{}
+	switch {
+	case status == "408", status == "423", status == "409" && strings.Contains(why, "batch completed"):
+	case status == "409" && strings.Contains(why, "exceeds maxbytes"):
+		r.single = true
+	default: // no leader, no consumer, no stream, too many ask
+		r.until = time.Now().Add(pullAgain)
+		r.stored.again()
+		r.consume.again()
+	}
+	r.wake()
+}
+
+// wake tells those who wait. r.mu is held.
+func (r *route) wake() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+func (r *route) settled(d *delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, d)
+}
+
+// keep keeps the buffered frames ours, and the pin, while this process works on the
+// route. If it seems to have stopped, the frames are given back.
+func (r *route) keep(now time.Time) {
+	r.mu.Lock()
+	for d := range r.open {
+		if d.silent(now.Add(-r.engine.set.ackWait)) {
+			delete(r.open, d) // its taker has forgotten it
+		}
+	}
+	idle := len(r.open) == 0 && now.Sub(r.asked) > keepAsking
+	buffer, pin, inbox := append([]*delivery(nil), r.buffer...), r.pin, r.inbox
+	r.mu.Unlock()
+	switch {
+	case inbox == "":
+	case idle:
+		r.giveBack()
+	default:
+		for _, d := range buffer {
+			_ = d.Extend(context.Background())
+		}
+		r.keepPin(inbox, pin)
+	}
+}
+
+// keepPin tells the server that the one it has pinned is alive: a pull does that
+// when it arrives, and this one asks for frames of one byte, so that it brings none.
+func (r *route) keepPin(inbox, pin string) {
+	if pin == "" {
+		return
+	}
+	_ = r.request(inbox+".0", pullRequest{Expires: time.Millisecond, Batch: 1, MaxBytes: 1, Group: group, Pin: pin})
+}
+
+// giveBack gives what nobody has taken to whoever comes next.
+func (r *route) giveBack() {
+	r.mu.Lock()
+	buffer := r.buffer
+	r.buffer = nil
+	r.mu.Unlock()
+	for _, d := range buffer {
+		_ = d.Retry(context.Background(), 0)
+	}
+}
