@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,17 +36,18 @@ func encodeLetter(l iteramp.Letter) ([]byte, error) {
 	return json.Marshal(letterV1{1, l.ID, l.Route, l.Reason, l.Status, l.Attempts, l.First, l.Last, l.Webhook})
 }
 
-var errLetter = errors.New("jetstream: a dead letter cannot be read: damaged, or of a later version")
-
-func decodeLetter(body []byte) (iteramp.Letter, error) {
+// decodeLetter reads a letter. One that is damaged, or of a later version, is a
+// letter all the same, with its bytes: nobody could get past it otherwise.
+func decodeLetter(m *jetstream.RawStreamMsg) iteramp.Letter {
 	var l letterV1
-	if err := json.Unmarshal(body, &l); err != nil || l.Version != 1 {
-		return iteramp.Letter{}, errLetter // not err, which may quote the letter
+	if err := json.Unmarshal(m.Data, &l); err != nil || l.Version != 1 {
+		route, id, _ := strings.Cut(strings.TrimPrefix(m.Subject, deadSubject), ".")
+		return iteramp.Letter{ID: id, Route: route, Reason: iteramp.ReasonFrame, Last: m.Time, Webhook: m.Data}
 	}
 	return iteramp.Letter{
 		ID: l.ID, Route: l.Route, Reason: l.Reason, Status: l.Status, Attempts: l.Attempts,
 		First: l.First, Last: l.Last, Webhook: l.Webhook,
-	}, nil
+	}
 }
 
 var legalID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -82,7 +84,8 @@ func (d deadLetter) Put(ctx context.Context, l iteramp.Letter) error {
 	if err := e.deadLetters(ctx); err != nil {
 		return d.s.wrote(e, began, fmt.Errorf("jetstream: preparing the dead letters: %w", err))
 	}
-	return d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead)
+	_, err = d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead)
+	return err
 }
 
 func (d deadLetter) Get(ctx context.Context, route, id string) (iteramp.Letter, error) {
@@ -90,7 +93,7 @@ func (d deadLetter) Get(ctx context.Context, route, id string) (iteramp.Letter, 
 	if err != nil {
 		return iteramp.Letter{}, err
 	}
-	return decodeLetter(m.Data)
+	return decodeLetter(m), nil
 }
 
 // find looks a letter up by its subject.
@@ -160,7 +163,7 @@ func (d deadLetter) All(ctx context.Context) iter.Seq2[iteramp.Letter, error] {
 				yield(iteramp.Letter{}, fmt.Errorf("jetstream: reading dead letters: %w", err))
 				return
 			}
-			if !yield(decodeLetter(m.Data)) {
+			if !yield(decodeLetter(m), nil) {
 				return
 			}
 			next = m.Sequence + 1

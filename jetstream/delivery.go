@@ -61,6 +61,11 @@ func (d *delivery) tell(ctx context.Context, word string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	select {
+	case <-d.route.gone:
+		return errGone
+	default:
+	}
 	d.mu.Lock()
 	d.heard = time.Now()
 	d.mu.Unlock()

@@ -55,7 +55,7 @@ func embed(ctx context.Context, cfg EmbedConfig, t tuning) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	s := newStore(e, set, log)
+	s := newStore(e, set, log, newMarks(root, log))
 	s.reopen, s.release = open, release
 	s.start()
 	return s, nil

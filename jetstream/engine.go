@@ -43,6 +43,18 @@ func (e *engine) route(name string) *route {
 	return r
 }
 
+// retire has a route begun anew by the next who asks for it. What it has open comes
+// again, and can no longer be acknowledged: the server might take that for another
+// frame of the same sequence.
+func (e *engine) retire(r *route) {
+	e.mu.Lock()
+	if e.routes[r.name] == r {
+		delete(e.routes, r.name)
+	}
+	e.mu.Unlock()
+	r.end()
+}
+
 // inUse are the routes that were used by this process.
 func (e *engine) inUse() []*route {
 	e.mu.Lock()
@@ -67,6 +79,7 @@ func (e *engine) close() {
 	close(e.gone)
 	for _, r := range e.inUse() {
 		r.giveBack()
+		r.end()
 	}
 	if e.nc.IsConnected() {
 		_ = e.nc.FlushTimeout(time.Second) // what is lost comes again
@@ -117,6 +130,12 @@ func (o *once) attempt(ctx context.Context, f func(context.Context) error) (err 
 		o.busy = nil
 	}()
 	return f(ctx)
+}
+
+func (o *once) isDone() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.done
 }
 
 // again has the next who asks make sure anew.

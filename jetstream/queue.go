@@ -36,13 +36,16 @@ func (q queue) Put(ctx context.Context, route string, frame []byte) error {
 		return err
 	}
 	defer done()
-	r := e.route(route)
-	if err := r.stored.do(ctx, func(ctx context.Context) error {
-		return e.ensureStream(ctx, e.set.routeStream(route))
-	}); err != nil {
-		return q.s.wrote(e, time.Time{}, fmt.Errorf("jetstream: preparing the queue: %w", err))
+	r, began := e.route(route), time.Now()
+	if err := q.s.prepare(ctx, r); err != nil {
+		return q.s.wrote(e, began, err)
 	}
-	return q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored)
+	last := q.s.marks.get(route).Last
+	ack, err := q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored)
+	if err == nil && !ack.Duplicate {
+		q.s.report(ctx, route, q.s.marks.stored(route, last, ack.Sequence))
+	}
+	return err
 }
 
 func (q queue) Take(ctx context.Context, route string) (iteramp.Delivery, error) {
@@ -54,7 +57,8 @@ func (q queue) Take(ctx context.Context, route string) (iteramp.Delivery, error)
 		if err != nil {
 			return nil, err
 		}
-		d, err := e.route(route).take(ctx, q.s.ctx)
+		r := e.route(route)
+		d, err := r.take(ctx, q.s.ctx, func(ctx context.Context) error { return q.s.prepareToTake(ctx, r) })
 		switch {
 		case err == nil:
 			return d, nil
@@ -71,32 +75,33 @@ const resendAfter = 250 * time.Millisecond
 // publish writes a message, again and again until it is stored or refused or ctx
 // ends. The id lets the server recognise what it had. The client copies the bytes
 // before the call returns.
-func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once) error {
+func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once) (*jetstream.PubAck, error) {
 	m.Header = nats.Header{jetstream.MsgIDHeader: {rand.Text()}}
 	for {
 		began := time.Now()
-		err := e.attempt(ctx, m)
+		ack, err := e.attempt(ctx, m)
 		err = s.wrote(e, began, err)
 		if err == nil || !mayHeal(err) || ctx.Err() != nil {
-			return err
+			return ack, err
 		}
-		stored.again() // the stream may be the reason
+		if errors.Is(err, jetstream.ErrNoStreamResponse) {
+			stored.again() // somebody may have deleted the stream
+		}
 		select {
 		case <-time.After(resendAfter):
 		case <-ctx.Done():
-			return err
+			return nil, err
 		case <-e.gone:
-			return fmt.Errorf("%w: %w", ErrNotReady, err)
+			return nil, fmt.Errorf("%w: %w", ErrNotReady, err)
 		}
 	}
 }
 
 // attempt writes a message once.
-func (e *engine) attempt(ctx context.Context, m *nats.Msg) error {
+func (e *engine) attempt(ctx context.Context, m *nats.Msg) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.set.try)
 	defer cancel()
-	_, err := e.js.PublishMsg(ctx, m)
-	return err
+	return e.js.PublishMsg(ctx, m)
 }
 
 // mayHeal tells whether writing the same again may succeed.

@@ -21,8 +21,8 @@ const (
 	keepAsking   = 30 * time.Second       // until what nobody takes is given back
 )
 
-// errGone says that the engine was closed while somebody waited.
-var errGone = errors.New("jetstream: the server was opened anew")
+// errGone says that the route was given up while somebody waited.
+var errGone = errors.New("jetstream: the queue was opened anew")
 
 // route is one route's place in an engine. It asks for a few frames at a time and
 // hands them out one by one.
@@ -34,7 +34,11 @@ type route struct {
 	stored  once // the stream is there
 	consume once // and the consumer, and our subscription
 
+	gone chan struct{} // closed when it is no longer used
+
 	mu      sync.Mutex
+	over    bool
+	sub     *nats.Subscription
 	inbox   string
 	buffer  []*delivery            // from the server, for nobody yet
 	open    map[*delivery]struct{} // taken and not settled
@@ -48,13 +52,27 @@ type route struct {
 }
 
 func newRoute(e *engine, name string) *route {
-	return &route{engine: e, name: name, stream: routePrefix + name, subject: routeSubject + name, open: make(map[*delivery]struct{})}
+	return &route{engine: e, name: name, stream: routePrefix + name, subject: routeSubject + name, gone: make(chan struct{}), open: make(map[*delivery]struct{})}
 }
 
-// take waits for a frame. It fails with errGone when the engine is closed.
-func (r *route) take(ctx, closing context.Context) (*delivery, error) {
+// end gives the route up.
+func (r *route) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.over = true
+	close(r.gone)
+	if r.sub != nil {
+		_ = r.sub.Unsubscribe()
+	}
+}
+
+// take waits for a frame. It fails with errGone when the route is given up.
+func (r *route) take(ctx, closing context.Context, prepare func(context.Context) error) (*delivery, error) {
 	for {
-		if err := r.prepare(ctx); err != nil {
+		if err := prepare(ctx); err != nil {
 			return nil, err
 		}
 		d, changed, wait, err := r.next()
@@ -69,7 +87,7 @@ func (r *route) take(ctx, closing context.Context) (*delivery, error) {
 			err = ctx.Err()
 		case <-closing.Done():
 			err = errGone
-		case <-r.engine.gone:
+		case <-r.gone:
 			err = errGone
 		}
 		t.Stop()
@@ -79,21 +97,26 @@ func (r *route) take(ctx, closing context.Context) (*delivery, error) {
 	}
 }
 
-// prepare makes sure of the stream and the consumer, and subscribes to what the
-// consumer sends us.
-func (r *route) prepare(ctx context.Context) error {
-	e := r.engine
-	err := r.stored.do(ctx, func(ctx context.Context) error {
-		return e.ensureStream(ctx, e.set.routeStream(r.name))
-	})
-	if err != nil {
+// prepareToTake makes sure of the consumer, and subscribes to what it sends us.
+func (s *Store) prepareToTake(ctx context.Context, r *route) error {
+	if err := s.prepare(ctx, r); err != nil {
 		return err
 	}
 	return r.consume.do(ctx, func(ctx context.Context) error {
-		if err := e.ensureConsumer(ctx, r.stream); err != nil {
+		if err := r.engine.ensureConsumer(ctx, r.stream); err != nil {
 			return err
 		}
 		return r.subscribe()
+	})
+}
+
+// prepare makes sure of the stream, and that it is whole.
+func (s *Store) prepare(ctx context.Context, r *route) error {
+	return r.stored.do(ctx, func(ctx context.Context) error {
+		if err := r.engine.ensureStream(ctx, s.set.routeStream(r.name)); err != nil {
+			return err
+		}
+		return s.check(ctx, r)
 	})
 }
 
@@ -104,10 +127,11 @@ func (r *route) subscribe() error {
 		return nil
 	}
 	inbox := r.engine.nc.NewInbox()
-	if _, err := r.engine.nc.Subscribe(inbox+".*", r.receive); err != nil {
+	sub, err := r.engine.nc.Subscribe(inbox+".*", r.receive)
+	if err != nil {
 		return fmt.Errorf("jetstream: subscribing: %w", err)
 	}
-	r.inbox = inbox
+	r.inbox, r.sub = inbox, sub
 	return nil
 }
 
@@ -116,6 +140,9 @@ func (r *route) subscribe() error {
 func (r *route) next() (d *delivery, changed <-chan struct{}, wait time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return nil, nil, 0, errGone
+	}
 	now := time.Now()
 	r.asked = now
 	if len(r.buffer) > 0 {

@@ -32,8 +32,9 @@ const (
 // Store keeps the frames and dead letters of relays in NATS JetStream. It is safe
 // for concurrent use. Close it after the relays that use it.
 type Store struct {
-	set settings
-	log *slog.Logger
+	set   settings
+	log   *slog.Logger
+	marks *marks
 	// reopen opens the engine anew; nil if it is not ours to open.
 	reopen  func(ctx context.Context) (*engine, error)
 	release func() error
@@ -49,8 +50,9 @@ type Store struct {
 	engine  *engine       // nil while it is opened anew
 	changed chan struct{} // closed when engine is set
 	closed  bool
-	failing time.Time        // since when writes get no answer; zero if they do
-	missing map[string]int64 // frames by route, as last reported
+	failing time.Time // since when writes get no answer; zero if they do
+
+	untended bool // the last time failed; of the task alone
 }
 
 // settings are what the streams and consumers are made with.
@@ -81,8 +83,8 @@ func defaultTuning() tuning {
 }
 
 // newStore makes a Store on an engine that is open.
-func newStore(e *engine, set settings, log *slog.Logger) *Store {
-	s := &Store{set: set, log: log, engine: e, changed: make(chan struct{}), finished: make(chan struct{}), missing: make(map[string]int64)}
+func newStore(e *engine, set settings, log *slog.Logger, m *marks) *Store {
+	s := &Store{set: set, log: log, marks: m, engine: e, changed: make(chan struct{}), finished: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -194,6 +196,7 @@ func (s *Store) Close() error {
 	if e != nil {
 		e.close()
 	}
+	s.marks.save()
 	if s.release != nil {
 		s.closeErr = s.release()
 	}
