@@ -83,12 +83,11 @@ type sink struct {
 func newSink(b *testing.B) *sink {
 	s := new(sink)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		z, err := gzip.NewReader(r.Body)
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
+		in := io.Reader(r.Body)
+		if r.Header.Get("Content-Encoding") == "gzip" { // not the smallest ones
+			in, _ = gzip.NewReader(r.Body)
 		}
-		body, _ := io.ReadAll(z)
+		body, _ := io.ReadAll(in)
 		n := bytes.Count(body, []byte(`"event_type":`))
 		s.events.Add(int64(n))
 		_ = json.NewEncoder(w).Encode(map[string]int{"code": 200, "events_ingested": n})

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 	"github.com/iteramp/iteramp"
 )
 
+// quick is the tuning of tests: what takes minutes takes seconds.
 func quick() tuning {
 	t := defaultTuning()
 	t.ackWait, t.pinnedTTL = 2*time.Second, 2*time.Second
@@ -21,71 +22,304 @@ func quick() tuning {
 	return t
 }
 
-func open(t *testing.T, cfg EmbedConfig) *Store {
-	if cfg.Dir == "" {
-		cfg.Dir = filepath.Join(t.TempDir(), "store")
+// opener opens a store on the same frames each time it is called.
+type opener func(t *testing.T, maxBytes, maxDeadBytes int64) *Store
+
+func embedded(t *testing.T) opener {
+	dir := filepath.Join(t.TempDir(), "store")
+	return func(t *testing.T, maxBytes, maxDeadBytes int64) *Store {
+		return opened(t, func() (*Store, error) {
+			return embed(t.Context(), EmbedConfig{Dir: dir, MaxBytes: maxBytes, MaxDeadBytes: maxDeadBytes}, quick())
+		})
 	}
-	s, err := embed(t.Context(), cfg, quick())
+}
+
+func clustered(c *cluster) opener {
+	return func(t *testing.T, maxBytes, maxDeadBytes int64) *Store {
+		return opened(t, func() (*Store, error) {
+			cfg := ConnectConfig{MaxBytes: maxBytes, MaxDeadBytes: maxDeadBytes, Monitors: c.monitors(), Replicas: len(c.nodes)}
+			return connect(t.Context(), c.urls(), cfg, quick())
+		})
+	}
+}
+
+func opened(t *testing.T, open func() (*Store, error)) *Store {
+	s, err := open()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, s.Ready())
 	return s
 }
 
-func take(t *testing.T, s *Store, route string) iteramp.Delivery {
+func TestTheEmbeddedStoreKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	for name, test := range contract {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, "route", embedded(t))
+		})
+	}
+}
+
+func TestAClusterKeepsTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	t.Parallel()
+	c := startCluster(t)
+	t.Run("group", func(t *testing.T) {
+		n := 0
+		for name, test := range contract {
+			n++
+			route := fmt.Sprintf("route-%d", n)
+			if needsAlone[name] { // all share the dead letters
+				test(t, route, clustered(c))
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, route, clustered(c))
+			})
+		}
+	})
+}
+
+const (
+	mib  = 1 << 20
+	room = 64 * mib
+)
+
+var needsAlone = map[string]bool{}
+
+var contract = map[string]func(t *testing.T, route string, open opener){
+	"Frames come in order, and those not done come again after a restart": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		for i := range 20 {
+			put(t, s, route, fmt.Sprint(i))
+		}
+		for i := range 12 {
+			d := take(t, s, route)
+			require.Equal(t, fmt.Sprint(i), string(d.Frame()))
+			require.Nil(t, d.Frame(), "the bytes are not kept")
+			require.Equal(t, 1, d.Taken())
+			if i < 10 {
+				require.NoError(t, d.Done(t.Context()))
+			}
+		}
+		require.NoError(t, s.Close())
+		s = open(t, room, room)
+		got := make(map[string]int)
+		for range 10 {
+			d := take(t, s, route)
+			got[string(d.Frame())] = d.Taken()
+			require.NoError(t, d.Done(t.Context()))
+		}
+		for i := 10; i < 20; i++ {
+			require.Contains(t, got, fmt.Sprint(i))
+		}
+		require.Equal(t, 2, got["10"])
+		require.Equal(t, 2, got["11"])
+		noMore(t, s, route, 2500*time.Millisecond)
+	},
+	"A frame given back comes after its pause, and counts how often it was taken": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		put(t, s, route, "a")
+		d := take(t, s, route)
+		back := time.Now()
+		require.NoError(t, d.Retry(t.Context(), time.Second))
+		d = take(t, s, route)
+		require.GreaterOrEqual(t, time.Since(back), 900*time.Millisecond)
+		require.Equal(t, 2, d.Taken())
+		require.NoError(t, d.Retry(t.Context(), 0))
+		d = take(t, s, route)
+		require.Equal(t, 3, d.Taken())
+		require.Less(t, time.Since(back), 4*time.Second)
+	},
+	"A frame that nobody speaks of comes again, one that is extended does not": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		put(t, s, route, "kept")
+		put(t, s, route, "forgotten")
+		kept, _ := take(t, s, route), take(t, s, route)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for tick := time.NewTicker(300 * time.Millisecond); ctx.Err() == nil; {
+				select {
+				case <-tick.C:
+					_ = kept.Extend(ctx)
+				case <-ctx.Done():
+				}
+			}
+		})
+		d := take(t, s, route)
+		require.Equal(t, "forgotten", string(d.Frame()))
+		require.Equal(t, 2, d.Taken())
+		require.NoError(t, d.Done(t.Context()))
+		noMore(t, s, route, time.Second)
+		cancel()
+		wg.Wait()
+	},
+	"A full queue refuses, keeps what it has and has room again when that is done": func(t *testing.T, route string, open opener) {
+		s := open(t, 2*mib, room)
+		frame := bytes.Repeat([]byte("x"), 256<<10)
+		n := 0
+		for err := error(nil); err == nil; n++ {
+			require.Less(t, n, 9)
+			if err = s.Queue().Put(t.Context(), route, frame); err != nil {
+				require.ErrorIs(t, err, iteramp.ErrQueueFull)
+			}
+		}
+		require.NoError(t, s.Ready(), "full is ready")
+		b := backlogOf(t, s, route)
+		require.EqualValues(t, n-1, b.Frames)
+		require.EqualValues(t, 2*mib, b.Limit)
+		require.False(t, b.Oldest.IsZero())
+		for range n - 1 {
+			d := take(t, s, route)
+			require.Len(t, d.Frame(), len(frame))
+			require.NoError(t, d.Done(t.Context()))
+		}
+		require.Eventually(t, func() bool { return s.Queue().Put(t.Context(), route, frame) == nil }, 5*time.Second, 20*time.Millisecond)
+		require.EqualValues(t, 1, backlogOf(t, s, route).Frames)
+		require.Zero(t, backlogOf(t, s, route).Missing, "what was done is not missing")
+	},
+	"A frame that is too large is refused, the largest fits": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		most := int(s.engine.nc.MaxPayload())
+		require.ErrorIs(t, s.Queue().Put(t.Context(), route, make([]byte, most)), iteramp.ErrFrameTooLarge)
+		frame := bytes.Repeat([]byte("large"), most/5-100)
+		require.NoError(t, s.Queue().Put(t.Context(), route, frame))
+		require.Equal(t, frame, take(t, s, route).Frame())
+	},
+	"Many put and take at once, and nothing is lost or handed out twice": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		const writers, each = 8, 50
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				frame := make([]byte, 0, 32)
+				for i := range each {
+					frame = fmt.Appendf(frame[:0], "%d-%d", w, i) // the bytes are used again
+					if err := s.Queue().Put(t.Context(), route, frame); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		var mu sync.Mutex
+		got := make(map[string]int)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		for range 4 {
+			wg.Go(func() {
+				for {
+					d, err := s.Queue().Take(ctx, route)
+					if err != nil {
+						return
+					}
+					mu.Lock()
+					got[string(d.Frame())]++
+					if len(got) == writers*each {
+						cancel()
+					}
+					mu.Unlock()
+					_ = d.Done(t.Context())
+				}
+			})
+		}
+		wg.Wait()
+		require.Len(t, got, writers*each)
+		for _, n := range got {
+			require.Equal(t, 1, n)
+		}
+	},
+	"No route waits for another": func(t *testing.T, route string, open opener) {
+		s := open(t, 2*mib, room)
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := make(chan error)
+		go func() {
+			_, err := s.Queue().Take(ctx, route+"-empty")
+			waiting <- err
+		}()
+		for err := error(nil); err == nil; {
+			err = s.Queue().Put(t.Context(), route+"-full", make([]byte, 256<<10))
+		}
+		began := time.Now()
+		put(t, s, route, "a")
+		require.NoError(t, take(t, s, route).Done(t.Context()))
+		require.Less(t, time.Since(began), 3*time.Second)
+		cancel()
+		require.ErrorIs(t, <-waiting, context.Canceled)
+	},
+	"Close ends what waits, and what comes after fails": func(t *testing.T, route string, open opener) {
+		s := open(t, room, room)
+		put(t, s, route, "a")
+		d := take(t, s, route)
+		results := make(chan error, 20)
+		for i := range 10 {
+			go func() {
+				_, err := s.Queue().Take(t.Context(), route)
+				results <- err
+			}()
+			go func() { results <- s.Queue().Put(t.Context(), route+"-b", fmt.Append(nil, i)) }()
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { require.NoError(t, s.Close()) })
+		}
+		wg.Wait()
+		for range 20 {
+			if err := <-results; err != nil {
+				require.ErrorIs(t, err, ErrClosed)
+			}
+		}
+		require.Error(t, d.Done(t.Context()))
+		require.ErrorIs(t, s.Ready(), ErrClosed)
+		require.ErrorIs(t, s.Queue().Put(t.Context(), route, nil), ErrClosed)
+		_, err := s.DeadLetter().Get(t.Context(), route, "x")
+		require.ErrorIs(t, err, ErrClosed)
+		_, err = s.Backlog(t.Context())
+		require.ErrorIs(t, err, ErrClosed)
+	},
+}
+
+func put(t *testing.T, s *Store, route, frame string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, s.Queue().Put(ctx, route, []byte(frame)))
+}
+
+func take(t *testing.T, s *Store, route string) iteramp.Delivery {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	d, err := s.Queue().Take(ctx, route)
 	require.NoError(t, err)
 	return d
 }
 
-func TestThin(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "store")
-	start := time.Now()
-	s := open(t, EmbedConfig{Dir: dir})
-	t.Logf("open %s", time.Since(start))
-	ctx := t.Context()
-	for i := range 20 {
-		require.NoError(t, s.Queue().Put(ctx, "a", fmt.Appendf(nil, "frame %d", i)))
+// noMore makes sure that a route hands nothing out for a time.
+func noMore(t *testing.T, s *Store, route string, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	got, err := s.Queue().Take(ctx, route)
+	if err == nil {
+		t.Fatalf("got %.20q, taken %d times", got.Frame(), got.Taken())
 	}
-	t.Logf("put %s", time.Since(start))
-	for i := range 15 {
-		d := take(t, s, "a")
-		require.Equal(t, fmt.Sprintf("frame %d", i), string(d.Frame()))
-		require.Equal(t, 1, d.Taken())
-		if i < 10 {
-			require.NoError(t, d.Done(ctx))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func backlogOf(t *testing.T, s *Store, route string) Backlog {
+	t.Helper()
+	all, err := s.Backlog(t.Context())
+	require.NoError(t, err)
+	for _, b := range all {
+		if b.Route == route {
+			return b
 		}
 	}
-	t.Logf("taken %s", time.Since(start))
-	_, err := Embed(ctx, EmbedConfig{Dir: dir})
-	require.ErrorIs(t, err, ErrBusy)
-	require.NoError(t, s.Close())
-	t.Logf("closed %s", time.Since(start))
-	s = open(t, EmbedConfig{Dir: dir})
-	t.Logf("open %s", time.Since(start))
-	seen := map[string]int{}
-	for range 10 {
-		d := take(t, s, "a")
-		seen[string(d.Frame())] = d.Taken()
-	}
-	t.Log(seen)
-	t.Logf("taken %s", time.Since(start))
-	l := iteramp.Letter{ID: "x", Route: "a", Reason: "r", First: time.Now().UTC(), Webhook: []byte("hi")}
-	require.NoError(t, s.DeadLetter().Put(ctx, l))
-	got, err := s.DeadLetter().Get(ctx, "a", "x")
-	require.NoError(t, err)
-	require.Equal(t, l, got)
-	n := 0
-	for _, err := range s.DeadLetter().All(ctx) {
-		require.NoError(t, err)
-		n++
-	}
-	require.Equal(t, 1, n)
-	require.NoError(t, s.DeadLetter().Delete(ctx, "a", "x"))
-	_, err = s.DeadLetter().Get(ctx, "a", "x")
-	require.ErrorIs(t, err, iteramp.ErrNoLetter)
-	require.ErrorIs(t, s.Queue().Put(ctx, "a", bytes.Repeat([]byte("x"), 3<<20)), iteramp.ErrFrameTooLarge)
-	out, _ := os.ReadDir(dir)
-	t.Log(out)
+	t.Fatal("the route has no backlog")
+	return Backlog{}
 }
