@@ -9,6 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+const leaveWithin = 2 * time.Second // what is told the server at the end
+
 // engine is one connection, of Embed with the server behind it, and what has been
 // made sure of on it.
 type engine struct {
@@ -77,16 +79,42 @@ func (e *engine) keep(context.Context) {
 // ours.
 func (e *engine) close() {
 	close(e.gone)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
+	defer cancel()
 	for _, r := range e.inUse() {
 		r.giveBack()
 		r.end()
+		if e.down == nil && e.nc.IsConnected() {
+			e.unpin(ctx, r)
+		}
 	}
 	if e.nc.IsConnected() {
-		_ = e.nc.FlushTimeout(time.Second) // what is lost comes again
+		_ = e.nc.FlushWithContext(ctx) // what is lost comes again
 	}
 	e.nc.Close()
 	if e.down != nil {
 		e.down()
+	}
+}
+
+// unpin lets another process take a route's place at once. If it fails, that takes
+// until the server has missed us.
+func (e *engine) unpin(ctx context.Context, r *route) {
+	pin := r.pinned()
+	if pin == "" {
+		return
+	}
+	consumer, err := e.js.Consumer(ctx, r.stream, consumerName)
+	if err != nil {
+		return
+	}
+	for _, g := range consumer.CachedInfo().PriorityGroups {
+		if g.Group != group || g.PinnedClientID != pin {
+			continue
+		}
+		if stream, err := e.js.Stream(ctx, r.stream); err == nil {
+			_ = stream.UnpinConsumer(ctx, consumerName, group)
+		}
 	}
 }
 

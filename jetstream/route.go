@@ -259,6 +259,12 @@ func (r *route) wake() {
 	}
 }
 
+func (r *route) pinned() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pin
+}
+
 func (r *route) settled(d *delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
