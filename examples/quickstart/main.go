@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/iteramp/iteramp/amplitude"
 )
@@ -20,6 +21,7 @@ const usage = `Quickstart shows Iterable webhooks becoming Amplitude events, and
 cohort becoming an Iterable list.
 
 usage: quickstart                          no account, no network
+       quickstart -durable                 a relay with a queue is killed and started again
        quickstart -preview FILE [-email]   what would become of one webhook
        quickstart -live [-region EU]       with a project of yours at Amplitude
 
@@ -29,6 +31,9 @@ Amplitude's export API, and prints it: what arrived, what came twice, what was
 skipped or refused and why, and one event before and after. Then it syncs a
 cohort twice between that and a fake Iterable.
 
+  -durable        send the 98 examples to a relay with a queue while its Amplitude
+                  is down, kill the relay, start it again, and count what
+                  arrives. Takes about a minute.
   -preview FILE   read one webhook, "-" for standard input, and print the event
                   it would become, field by field. Nothing is sent.
   -email          with -preview: users without a userId go by e-mail address
@@ -51,6 +56,13 @@ exit codes:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if at := strings.Fields(os.Getenv(relayEnv)); len(at) == 2 {
+		if err := serveRelay(ctx, at[0], at[1], os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "quickstart: the relay: %v\n", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 	stop()
 	os.Exit(code)
@@ -69,6 +81,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if opts.preview != "" {
 		return preview(opts, stdin, stdout, stderr)
+	}
+	if opts.durable {
+		code, err := durable(ctx, stdout)
+		if err != nil {
+			fmt.Fprintf(stderr, "quickstart: %v\n", err)
+		}
+		return code
 	}
 	outcome, err := demo(ctx, opts.live)
 	if err != nil {
@@ -91,6 +110,7 @@ type options struct {
 	live    *amplitude.Config // nil means the fake
 	preview string            // a file's name, "-" for standard input
 	email   bool
+	durable bool
 }
 
 func parse(args []string, getenv func(string) string) (options, error) {
@@ -102,6 +122,7 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	baseURL := fs.String("base-url", "", "")
 	fs.StringVar(&opts.preview, "preview", "", "")
 	fs.BoolVar(&opts.email, "email", false, "")
+	fs.BoolVar(&opts.durable, "durable", false, "")
 	if err := fs.Parse(args); err != nil {
 		return opts, err
 	}
@@ -110,6 +131,8 @@ func parse(args []string, getenv func(string) string) (options, error) {
 		return opts, fmt.Errorf("%q is no flag", fs.Arg(0))
 	case *live && opts.preview != "":
 		return opts, errors.New("-live sends and -preview does not: choose one")
+	case opts.durable && (*live || opts.preview != ""):
+		return opts, errors.New("-durable goes alone")
 	case opts.email && opts.preview == "":
 		return opts, errors.New("-email goes with -preview")
 	case !*live && (*region != "" || *baseURL != ""):

@@ -135,6 +135,7 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		{"a region without live", key, "-region EU", "go with -live"},
 		{"an address without live", key, "-base-url http://127.0.0.1:1", "go with -live"},
 		{"live and preview", key, "-live -preview -", "choose one"},
+		{"durable and live", key, "-live -durable", "alone"},
 		{"an e-mail address without preview", nil, "-email", "-preview"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

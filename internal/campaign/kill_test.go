@@ -1,0 +1,200 @@
+package campaign
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+)
+
+var (
+	kills = flag.Int("kills", 10, "how often the relay is killed")
+	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
+)
+
+// vendor is an Amplitude that answers by a seeded plan.
+type vendor struct {
+	fake amplitudetest.Fake
+	url  string
+
+	mu     sync.Mutex
+	rng    *rand.Rand
+	calm   bool
+	partly int // answers that named events
+}
+
+func newVendor(t *testing.T, seed uint64) *vendor {
+	v := &vendor{rng: rand.New(rand.NewPCG(seed, 1))}
+	v.fake.HTTPV2.EventsPerSecond = -1
+	v.fake.Drop(func(e amplitudetest.Event) bool {
+		id, _ := e.EventProperties["messageId"].(string)
+		return unnamed(number(id))
+	})
+	v.fake.Intercept(v.answer)
+	srv := httptest.NewServer(&v.fake)
+	t.Cleanup(srv.Close)
+	v.url = srv.URL
+	return v
+}
+
+// answer stands before the fake. Events that are refused by name are so at every
+// attempt; the rest is chance.
+func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return true
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if bad := namedIn(body, r.Header.Get("Content-Encoding")); len(bad) > 0 {
+		v.mu.Lock()
+		v.partly++
+		v.mu.Unlock()
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]any{"code": 400, "error": "Request missing required field", "events_with_invalid_fields": map[string][]int{"event_type": bad}})
+		return true
+	}
+	switch chance := v.chance(20); {
+	case chance == 0:
+		v.fake.LoseNext([]int{0, 500, 502, 504}[v.chance(4)%4])
+	case chance == 1:
+		v.fake.FailNext([]int{0, 500, 503, 413, 429}[v.chance(5)%5])
+	case chance == 2:
+		user := fmt.Sprintf("user-%d", v.chance(users))
+		v.fake.Throttle(user)
+		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(user) })
+	case chance == 3:
+		time.Sleep(time.Duration(v.chance(300)) * time.Millisecond)
+	}
+	return false
+}
+
+// chance is a number below n, or n when all is calm.
+func (v *vendor) chance(n int) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.calm {
+		return n
+	}
+	return v.rng.IntN(n)
+}
+
+// calmDown ends all faults but those of the events themselves.
+func (v *vendor) calmDown() {
+	v.mu.Lock()
+	v.calm = true
+	v.mu.Unlock()
+	for u := range users {
+		v.fake.Release(fmt.Sprintf("user-%d", u))
+	}
+}
+
+// namedIn finds the events of a request that are refused by name.
+func namedIn(body []byte, encoding string) (indexes []int) {
+	if encoding == "gzip" {
+		z, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return nil
+		}
+		if body, err = io.ReadAll(z); err != nil {
+			return nil
+		}
+	}
+	var req struct {
+		Events []struct {
+			Properties struct {
+				MessageID string `json:"messageId"`
+			} `json:"event_properties"`
+		} `json:"events"`
+	}
+	_ = json.Unmarshal(body, &req)
+	for i, e := range req.Events {
+		if n := number(e.Properties.MessageID); n >= 0 && named(n) {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// drive posts webhooks over a number of connections until ctx ends, and notes what
+// was answered 200.
+func drive(ctx context.Context, url string, l *ledger, connections int) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 10 * time.Second}
+	defer client.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for range connections {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				n := l.draw()
+				if post(ctx, client, url, n) {
+					l.owe(n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func post(ctx context.Context, client *http.Client, url string, n int) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/iterable", bytes.NewReader(webhook(n)))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode == http.StatusOK
+}
+
+// A relay that is killed at random instants, under load and while Amplitude answers
+// anything, loses nothing, and has nothing in two places.
+func TestKillsLoseNothing(t *testing.T) {
+	t.Logf("-seed %d -kills %d", *seed, *kills)
+	v := newVendor(t, *seed)
+	rng := rand.New(rand.NewPCG(*seed, 2))
+	dir, l := t.TempDir(), new(ledger)
+	require.NoError(t, os.Chmod(dir, 0o700))
+	for range *kills {
+		p := start(t, v.url, dir)
+		ctx, cancel := context.WithCancel(t.Context())
+		timer := time.AfterFunc(time.Duration(1+rng.IntN(800))*time.Millisecond, func() {
+			p.kill()
+			cancel()
+		})
+		drive(ctx, p.url, l, 16)
+		timer.Stop()
+	}
+	v.calmDown()
+	p := start(t, v.url, dir)
+	for range 500 { // it serves
+		n := l.draw()
+		if post(t.Context(), http.DefaultClient, p.url, n) {
+			l.owe(n)
+		}
+	}
+	p.drained(t, 3*time.Minute) // what was in hand comes again after a minute
+	p.stop(t)
+	judge(l, v.fake.Events(), lettersIn(t, dir)).clean(t)
+	t.Logf("%d events came twice, %d answers named events", v.fake.Duplicates(), v.partly)
+	require.Greater(t, l.count(), 500)
+	require.Positive(t, v.fake.Duplicates(), "no kill came between delivery and its end")
+	require.Positive(t, v.partly)
+}
