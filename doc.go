@@ -33,6 +33,31 @@
 // the vendors' integration does, unless [mapping.UserIDOrEmail] is in the route's
 // rules. Switch the vendors' integration off: with both, every event counts twice.
 //
+// # A queue in between
+//
+// So far a webhook is answered when its event is in Amplitude, and 503 while
+// Amplitude is down. With a [Queue] it is answered when it is stored, and delivered
+// when Amplitude takes it:
+//
+//	store, err := jetstream.Embed(ctx, jetstream.EmbedConfig{Dir: "/var/lib/relay"})
+//	if err != nil {
+//		return err
+//	}
+//	relay, err := iteramp.NewRelay(iteramp.RelayConfig{
+//		Routes:     routes,
+//		Queue:      store.Queue(),
+//		DeadLetter: store.DeadLetter(),
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	wg.Go(func() { relay.Run(ctx) }) // until ctx ends; it and the server may stop in any order
+//	...
+//	store.Close() // after both
+//
+// What cannot be delivered in the end is in the [DeadLetter]: see [Relay.Replay] and
+// [PurgeLetters].
+//
 // # From Amplitude to Iterable
 //
 //	amp, err1 := amplitude.NewClient(amplitude.Config{APIKey: key, SecretKey: secretKey})
@@ -59,6 +84,8 @@
 //     Iterable sends.
 //   - [github.com/iteramp/iteramp/mapping] is the pure functions between the two:
 //     rename, filter, keep or drop with its Rules.
+//   - github.com/iteramp/iteramp/jetstream, a module of its own, is a [Queue] and a
+//     [DeadLetter] on NATS JetStream.
 //   - [github.com/iteramp/iteramp/amplitude/amplitudetest] is an Amplitude in
 //     memory, [github.com/iteramp/iteramp/iterable/iterabletest] an Iterable with
 //     its webhooks, for tests without a network.

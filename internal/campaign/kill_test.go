@@ -167,6 +167,9 @@ func post(ctx context.Context, client *http.Client, url string, n int) bool {
 // A relay that is killed at random instants, under load and while Amplitude answers
 // anything, loses nothing, and has nothing in two places.
 func TestKillsLoseNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
 	t.Logf("-seed %d -kills %d", *seed, *kills)
 	v := newVendor(t, *seed)
 	rng := rand.New(rand.NewPCG(*seed, 2))

@@ -21,6 +21,9 @@ var cuts = flag.Int("cuts", 2, "how often power is cut")
 // store lies on an ext4 in an image file. A cut kills the relay and goes on with a
 // copy of the image, which has nothing but what was synced.
 func TestPowerCutsLoseNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("no power cuts: mounting an image takes root")
 	}
