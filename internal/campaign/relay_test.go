@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude"
@@ -29,10 +31,10 @@ const (
 )
 
 // TestMain is the relay that is killed, if the environment says so: where Amplitude
-// is, and the directory of the store.
+// is, the directory of the store, and how many uploads a second are allowed.
 func TestMain(m *testing.M) {
-	if at := strings.Fields(os.Getenv("ITERAMP_TEST_RELAY")); len(at) == 2 {
-		if err := serve(at[0], at[1]); err != nil {
+	if at := strings.Fields(os.Getenv("ITERAMP_TEST_RELAY")); len(at) == 3 {
+		if err := serve(at[0], at[1], at[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -43,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // serve is a relay on a port of its own, which it prints. /backlog says how many
 // frames wait.
-func serve(amplitudeURL, dir string) error {
+func serve(amplitudeURL, dir, uploads string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
@@ -51,8 +53,13 @@ func serve(amplitudeURL, dir string) error {
 	if err != nil {
 		return err
 	}
+	perSecond, err := strconv.ParseFloat(uploads, 64)
+	if err != nil {
+		return err
+	}
 	client, err := amplitude.NewClient(amplitude.Config{
 		APIKey: "test-key", BaseURL: amplitudeURL, HTTPClient: &http.Client{Timeout: 2 * time.Second},
+		Limits: map[string]amplitude.Limiter{"POST /2/httpapi": rate.NewLimiter(rate.Limit(perSecond), 1)},
 	})
 	if err != nil {
 		return err
@@ -101,8 +108,13 @@ type process struct {
 // start runs a relay and returns once it accepts webhooks.
 func start(t *testing.T, amplitudeURL, dir string) *process {
 	t.Helper()
+	return startLimited(t, amplitudeURL, dir, 1000)
+}
+
+func startLimited(t *testing.T, amplitudeURL, dir string, uploads float64) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), "ITERAMP_TEST_RELAY="+amplitudeURL+" "+dir, "GOMEMLIMIT=200MiB")
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("ITERAMP_TEST_RELAY=%s %s %g", amplitudeURL, dir, uploads), "GOMEMLIMIT=200MiB")
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
