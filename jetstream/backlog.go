@@ -65,7 +65,10 @@ func (s *Store) backlogOf(ctx context.Context, e *engine, route string) (Backlog
 	}
 	b := Backlog{Route: route, Frames: int64(p.state.Msgs), Bytes: int64(p.state.Bytes), Limit: p.config.MaxBytes}
 	m := s.marks.get(route)
-	b.Missing = m.Missing + max(0, int64(p.state.NumDeleted)-m.Gap)
+	b.Missing = m.Missing
+	if m.Last == 0 { // of a route that this process does not use
+		b.Missing = int64(p.state.NumDeleted)
+	}
 	if p.consumer != nil {
 		b.Taken = int64(p.consumer.NumAckPending)
 		b.Frames = int64(p.consumer.NumPending) + b.Taken

@@ -72,10 +72,6 @@ func TestAClusterKeepsTheContract(t *testing.T) {
 		for name, test := range contract {
 			n++
 			route := fmt.Sprintf("route-%d", n)
-			if needsAlone[name] { // all share the dead letters
-				test(t, route, clustered(c))
-				continue
-			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, route, clustered(c))
@@ -88,8 +84,6 @@ const (
 	mib  = 1 << 20
 	room = 64 * mib
 )
-
-var needsAlone = map[string]bool{}
 
 var contract = map[string]func(t *testing.T, route string, open opener){
 	"Frames come in order, and those not done come again after a restart": func(t *testing.T, route string, open opener) {
@@ -251,6 +245,7 @@ var contract = map[string]func(t *testing.T, route string, open opener){
 		cancel()
 		require.ErrorIs(t, <-waiting, context.Canceled)
 	},
+	"Dead letters are kept, found, listed and deleted": testDeadLetters,
 	"Close ends what waits, and what comes after fails": func(t *testing.T, route string, open opener) {
 		s := open(t, room, room)
 		put(t, s, route, "a")

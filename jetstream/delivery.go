@@ -14,6 +14,7 @@ import (
 type delivery struct {
 	route *route
 	reply string
+	seq   uint64
 	taken int
 
 	mu    sync.Mutex
@@ -26,7 +27,7 @@ func newDelivery(r *route, m *nats.Msg) (*delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &delivery{route: r, reply: m.Reply, taken: int(meta.NumDelivered), frame: m.Data, heard: time.Now()}, nil
+	return &delivery{route: r, reply: m.Reply, seq: meta.Sequence.Stream, taken: int(meta.NumDelivered), frame: m.Data, heard: time.Now()}, nil
 }
 
 func (d *delivery) Frame() []byte {

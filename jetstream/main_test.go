@@ -186,3 +186,7 @@ func (c *cluster) leader(t *testing.T, s *Store, stream string) int {
 	t.Fatal("no leader")
 	return -1
 }
+
+func rawLetter(route, id, body string) *nats.Msg {
+	return &nats.Msg{Subject: deadSubject + route + "." + id, Data: []byte(body)}
+}

@@ -15,8 +15,8 @@ const marksName = "marks.json"
 type mark struct {
 	Last    uint64 `json:"last"`    // sequence of the last frame
 	Floor   uint64 `json:"floor"`   // up to this one frames may have been purged
-	Gap     int64  `json:"gap"`     // sequences missing in between
 	Missing int64  `json:"missing"` // frames lost so far
+	Lost    spans  `json:"lost"`    // those that were counted, but for the end's
 	// Cut is where the stream was seen to go on from, further back than it was. A
 	// consumer past it would skip frames. 0: nothing of the kind is known.
 	Cut uint64 `json:"cut,omitzero"`
@@ -59,12 +59,27 @@ func (m *marks) get(route string) mark {
 	return m.of[route]
 }
 
-func (m *marks) set(route string, to mark) {
+// look notes where a route's stream is, was being its mark before that was asked.
+// It returns how many frames the stream's end has lost, whose sequences are used
+// again.
+func (m *marks) look(route string, was mark, p position) (now mark, more int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.of[route] != to {
-		m.of[route], m.dirty = to, true
+	now = m.of[route]
+	last := p.state.LastSeq
+	m.dirty = m.dirty || last != now.Last || p.floor > now.Floor
+	now.Floor = max(now.Floor, p.floor)
+	if was.Last > last {
+		more = max(0, int64(was.Last)-int64(max(last, was.Floor)))
+		now.Missing += more
+		now.Floor, now.Lost = min(now.Floor, last), now.Lost.upTo(last)
 	}
+	if was.Last > last && now.Last <= was.Last {
+		now.Last = last
+	}
+	now.Last = max(now.Last, last)
+	m.of[route] = now
+	return now, more
 }
 
 // stored notes a frame that was written, last being the mark's when the writing
@@ -90,14 +105,30 @@ func (m *marks) stored(route string, last, sequence uint64) (more int64) {
 	return more
 }
 
-// past forgets a cut that does no harm.
-func (m *marks) past(route string, cut uint64) {
+// lose counts frames that are lost, each once, and returns how many are new.
+func (m *marks) lose(route string, lost []span) (more int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := m.of[route]; cut > 0 && now.Cut == cut {
-		now.Cut = 0
+	now := m.of[route]
+	for _, s := range lost {
+		var fresh int64
+		now.Lost, fresh = now.Lost.add(s)
+		more += fresh
+	}
+	if more > 0 {
+		now.Missing += more
 		m.of[route], m.dirty = now, true
 	}
+	return more
+}
+
+// past forgets a cut that does no harm any more.
+func (m *marks) past(route string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.of[route]
+	now.Cut = 0
+	m.of[route], m.dirty = now, true
 }
 
 // save writes the marks down, if they have changed.

@@ -49,10 +49,20 @@ type route struct {
 	until   time.Time              // when it ends at the latest
 	single  bool                   // the next asks for one frame of any size
 	asked   time.Time              // when somebody last took or waited
+	seen    uint64                 // sequence of the last frame that came for the first time
+	skipped []span                 // that did not come
+	floor   uint64                 // of the consumer, when it was last looked at
 }
 
 func newRoute(e *engine, name string) *route {
 	return &route{engine: e, name: name, stream: routePrefix + name, subject: routeSubject + name, gone: make(chan struct{}), open: make(map[*delivery]struct{})}
+}
+
+// startAt says which frame the consumer is at.
+func (r *route) startAt(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = seq
 }
 
 // end gives the route up.
@@ -216,6 +226,12 @@ func (r *route) receive(m *nats.Msg) {
 		r.pin = pin
 	}
 	r.buffer = append(r.buffer, d)
+	if d.taken == 1 && d.seq > r.seen {
+		if d.seq > r.seen+1 {
+			r.skipped = append(r.skipped, span{r.seen + 1, d.seq - 1})
+		}
+		r.seen = d.seq
+	}
 	if r.isLatest(m) && r.left > 0 {
 		if r.left--; r.left == 0 {
 			r.until = time.Time{}

@@ -82,8 +82,13 @@ func (s *Store) tendRoute(ctx context.Context, r *route) error {
 		r.engine.retire(r)
 		return s.check(ctx, r)
 	}
-	s.marks.past(r.name, m.Cut) // the consumer has not been there yet
-	s.compare(ctx, r.name, p)
+	if m.Cut > 0 { // the consumer has not been there yet
+		s.marks.past(r.name)
+	}
+	s.compare(ctx, r.name, m, p)
+	if err := s.unreadable(ctx, r, p); err != nil {
+		return err
+	}
 	if p.consumer == nil || p.floor < p.state.FirstSeq || p.state.Msgs == 0 {
 		return nil
 	}
@@ -94,6 +99,7 @@ func (s *Store) tendRoute(ctx context.Context, r *route) error {
 // check looks at a route before it is used: frames that are put after damage must
 // not be skipped.
 func (s *Store) check(ctx context.Context, r *route) error {
+	m := s.marks.get(r.name)
 	p, err := r.engine.position(ctx, r.name)
 	for until := time.Now().Add(doubtFor); err == nil && s.set.replicas > 1 && p.behind(mark{}) && time.Now().Before(until); {
 		select { // the leaders of stream and consumer may be one step apart
@@ -103,7 +109,8 @@ func (s *Store) check(ctx context.Context, r *route) error {
 		}
 		p, err = r.engine.position(ctx, r.name)
 	}
-	if err == nil && p.behind(s.marks.get(r.name)) {
+	if err == nil && p.behind(m) {
+		m.Last = max(m.Last, p.delivered)
 		p, err = s.rewind(ctx, r, p)
 	}
 	if err != nil && s.reopen == nil {
@@ -112,7 +119,8 @@ func (s *Store) check(ctx context.Context, r *route) error {
 	if err != nil {
 		return fmt.Errorf("jetstream: looking at the queue: %w", err)
 	}
-	s.compare(ctx, r.name, p)
+	s.compare(ctx, r.name, m, p)
+	r.startAt(max(p.delivered, p.state.FirstSeq-min(1, p.state.FirstSeq)))
 	return nil
 }
 
@@ -120,36 +128,51 @@ func (s *Store) check(ctx context.Context, r *route) error {
 func (s *Store) rewind(ctx context.Context, r *route, p position) (position, error) {
 	s.log.LogAttrs(ctx, slog.LevelError, "the queue's end was lost: what is there is delivered anew, from the first frame",
 		slog.String("route", r.name), slog.Uint64("delivered", p.delivered), slog.Uint64("last", p.state.LastSeq))
-	m := s.marks.get(r.name)
-	m.Last, m.Cut = max(m.Last, p.delivered), 0
 	if err := r.engine.js.DeleteConsumer(ctx, r.stream, consumerName); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return p, err
 	}
 	if err := r.engine.ensureConsumer(ctx, r.stream); err != nil {
 		return p, err
 	}
-	s.marks.set(r.name, m)
+	s.marks.past(r.name)
 	return r.engine.position(ctx, r.name)
 }
 
 // compare counts and reports the frames that the store has lost since it was last
-// looked at. Purging goes by the floor alone, so any other gap is damage.
-func (s *Store) compare(ctx context.Context, route string, p position) {
-	was := s.marks.get(route)
-	now := was
-	now.Last, now.Floor, now.Gap = p.state.LastSeq, max(p.floor, was.Floor), int64(p.state.NumDeleted)
-	if was.Last > now.Last { // the end
-		now.Missing += max(0, int64(was.Last)-int64(max(now.Last, was.Floor)))
-		now.Floor = min(now.Floor, now.Last)
+// looked at, was being what was known before this look. Purging goes by the floor
+// alone, so any other gap is damage.
+func (s *Store) compare(ctx context.Context, route string, was mark, p position) {
+	now, more := s.marks.look(route, was, p)
+	s.report(ctx, route, more)
+	first := p.state.FirstSeq
+	if s.marks.kept() && was.Last > 0 && first > was.Floor+1 { // others may purge a cluster's
+		s.lose(ctx, route, span{was.Floor + 1, first - 1})
 	}
-	gone := now.Gap - was.Gap // in between
-	if first := p.state.FirstSeq; s.marks.kept() && was.Last > 0 && first > was.Floor+1 {
-		gone += int64(first - was.Floor - 1) // the beginning; others may have purged a cluster's
-		now.Floor = max(now.Floor, first-1)
+	if n := p.state.NumDeleted; n > 0 && int64(n) != now.Lost.count(span{first, p.state.LastSeq}) {
+		s.loseGaps(ctx, route, p)
 	}
-	now.Missing += max(0, gone)
-	s.marks.set(route, now)
-	s.report(ctx, route, now.Missing-was.Missing)
+}
+
+// loseGaps counts the gaps between the first frame and the last.
+func (s *Store) loseGaps(ctx context.Context, route string, p position) {
+	info, err := p.stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return // it is looked at again
+	}
+	var gaps []span
+	for _, seq := range info.State.Deleted {
+		if n := len(gaps); n > 0 && gaps[n-1].To+1 == seq {
+			gaps[n-1].To = seq
+			continue
+		}
+		gaps = append(gaps, span{seq, seq})
+	}
+	s.lose(ctx, route, gaps...)
+}
+
+// lose counts frames that are lost, each once.
+func (s *Store) lose(ctx context.Context, route string, lost ...span) {
+	s.report(ctx, route, s.marks.lose(route, lost))
 }
 
 func (s *Store) report(ctx context.Context, route string, more int64) {
