@@ -40,7 +40,7 @@ func check(ctx context.Context, opts options, specs []routeSpec, out io.Writer) 
 		c.fail("settings: %s", oneLine(err))
 		return exitFailed
 	}
-	c.ok("settings: %d routes, %s queue", len(specs), opts.mode())
+	c.ok("settings: routes: %d, mode: %s", len(specs), opts.mode())
 	if opts.NATS != "" {
 		c.cluster(ctx, opts)
 	}

@@ -128,9 +128,9 @@ func configured(t *testing.T, log io.Writer, args ...string) serviceConfig {
 // running is a service that is up.
 type running struct {
 	*service
-	store *memoryStore
-	base  string // of the address for webhooks
-	admin string // of the admin's
+	store    *memoryStore
+	base     string // of the address for webhooks
+	adminURL string
 }
 
 // start runs a service on a store in memory, until the test ends.
@@ -333,4 +333,10 @@ func (s *memoryStore) ids() []string {
 		ids = append(ids, l.ID)
 	}
 	return ids
+}
+
+func serveOnce(h http.Handler, req *http.Request) (status int) {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, req)
+	return rec.Code
 }
