@@ -72,6 +72,7 @@ func connect(ctx context.Context, url string, cfg ConnectConfig, t tuning, opts 
 func dial(ctx context.Context, url string, log *slog.Logger, opts []nats.Option) (*nats.Conn, error) {
 	all := []nats.Option{
 		nats.Name("iteramp"),
+		nats.ReconnectWait(250 * time.Millisecond), // requests wait meanwhile
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("the connection to NATS", "error", err) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("the connection to NATS is lost", "error", err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("the connection to NATS is back") }),

@@ -80,11 +80,7 @@ func (d deadLetter) Put(ctx context.Context, l iteramp.Letter) error {
 		return err
 	}
 	defer done()
-	began := time.Now()
-	if err := e.deadLetters(ctx); err != nil {
-		return d.s.wrote(e, began, fmt.Errorf("jetstream: preparing the dead letters: %w", err))
-	}
-	_, err = d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead)
+	_, err = d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead, e.deadLetters)
 	return err
 }
 

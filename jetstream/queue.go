@@ -36,12 +36,13 @@ func (q queue) Put(ctx context.Context, route string, frame []byte) error {
 		return err
 	}
 	defer done()
-	r, began := e.route(route), time.Now()
-	if err := q.s.prepare(ctx, r); err != nil {
-		return q.s.wrote(e, began, err)
-	}
+	r := e.route(route)
 	last := q.s.marks.get(route).Last
-	ack, err := q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored)
+	ack, err := q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored, func(ctx context.Context) error {
+		err := q.s.prepare(ctx, r)
+		last = q.s.marks.get(route).Last
+		return err
+	})
 	if err == nil && !ack.Duplicate {
 		q.s.report(ctx, route, q.s.marks.stored(route, last, ack.Sequence))
 	}
@@ -74,12 +75,12 @@ const resendAfter = 250 * time.Millisecond
 
 // publish writes a message, again and again until it is stored or refused or ctx
 // ends. The id lets the server recognise what it had. The client copies the bytes
-// before the call returns.
-func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once) (*jetstream.PubAck, error) {
+// before the call returns. prepare makes sure that the stream is there.
+func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once, prepare func(context.Context) error) (*jetstream.PubAck, error) {
 	m.Header = nats.Header{jetstream.MsgIDHeader: {rand.Text()}}
 	for {
 		began := time.Now()
-		ack, err := e.attempt(ctx, m)
+		ack, err := e.attempt(ctx, m, prepare)
 		err = s.wrote(e, began, err)
 		if err == nil || !mayHeal(err) || ctx.Err() != nil {
 			return ack, err
@@ -98,15 +99,20 @@ func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *onc
 }
 
 // attempt writes a message once.
-func (e *engine) attempt(ctx context.Context, m *nats.Msg) (*jetstream.PubAck, error) {
+func (e *engine) attempt(ctx context.Context, m *nats.Msg, prepare func(context.Context) error) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.set.try)
 	defer cancel()
+	if err := prepare(ctx); err != nil {
+		return nil, err
+	}
 	return e.js.PublishMsg(ctx, m)
 }
 
-// mayHeal tells whether writing the same again may succeed.
+// mayHeal tells whether trying the same again may succeed. What has no answer may:
+// a cluster takes seconds to agree on a leader.
 func mayHeal(err error) bool {
-	return !errors.Is(err, iteramp.ErrQueueFull) && !errors.Is(err, iteramp.ErrFrameTooLarge) && !errors.Is(err, nats.ErrConnectionClosed)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
 }
 
 // storeFailed is the server's code of a write that failed, whatever the reason:
