@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iteramp/iteramp"
@@ -29,9 +31,9 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		t.Skipf("no small disk: %v: %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", disk).Run() })
-	set := quick()
-	set.try = 500 * time.Millisecond
-	s := opened(t, func() (*Store, error) { return embed(t.Context(), EmbedConfig{Dir: filepath.Join(disk, "store")}, set) })
+	s := opened(t, func() (*Store, error) {
+		return embed(t.Context(), EmbedConfig{Dir: filepath.Join(disk, "store")}, quick())
+	})
 
 	var acknowledged []string
 	n := 0
@@ -64,7 +66,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	}
 	require.Error(t, err)
 	require.NotErrorIs(t, err, iteramp.ErrQueueFull)
-	require.Eventually(t, func() bool { return errors.Is(s.Ready(), ErrNotReady) }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return errors.Is(s.Ready(), ErrNotReady) }, 20*time.Second, 10*time.Millisecond)
 	began := time.Now()
 	require.ErrorIs(t, write(5*time.Second), ErrNotReady)
 	require.Less(t, time.Since(began), time.Second, "it fails at once")
@@ -99,4 +101,73 @@ func fill(t *testing.T, name string) {
 			size /= 2
 		}
 	}
+}
+
+// A store that answers nothing is opened anew as well, but not because a disk is
+// slow for a moment.
+func TestASilentStoreIsOpenedAnew(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)(t, room, room)
+	put(t, s, "r", "a")
+	old := s.engine
+	silence := func(d time.Duration) {
+		require.ErrorIs(t, s.wrote(old, time.Now().Add(-d), context.DeadlineExceeded), context.DeadlineExceeded)
+	}
+	silence(2 * time.Second)
+	silence(2 * time.Second)
+	require.NoError(t, s.Ready())
+	put(t, s, "r", "b") // an answer
+	silence(silentFor)
+	require.NoError(t, s.Ready(), "once is not enough")
+	silence(2 * time.Second)
+	require.ErrorIs(t, s.Ready(), ErrNotReady)
+	require.Eventually(t, func() bool { return s.Ready() == nil }, 20*time.Second, 10*time.Millisecond)
+	silence(silentFor)
+	silence(silentFor)
+	require.NoError(t, s.Ready(), "what the old one did tells nothing of the new one")
+	for _, want := range []string{"a", "b"} {
+		require.Equal(t, want, string(take(t, s, "r").Frame()))
+	}
+}
+
+// Broken files do not keep the store from saying so and trying again, and Close
+// ends that.
+func TestOpeningAnewGoesOnUntilItWorksOrTheStoreIsClosed(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)(t, room, room)
+	open := s.reopen
+	var mu sync.Mutex
+	tries, works := 0, false
+	s.reopen = func(ctx context.Context) (*engine, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries++; !works {
+			return nil, errors.New("broken")
+		}
+		return open(ctx)
+	}
+	fail := func() {
+		e, err := s.current()
+		require.NoError(t, err)
+		require.ErrorIs(t, s.wrote(e, time.Now(), nats.ErrConnectionClosed), nats.ErrConnectionClosed)
+		require.ErrorIs(t, s.Queue().Put(t.Context(), "r", nil), ErrNotReady)
+		require.ErrorIs(t, s.DeadLetter().Put(t.Context(), letter("r", "a")), ErrNotReady)
+	}
+	fail()
+	tried := func(n int) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return tries >= n }
+	}
+	require.Eventually(t, tried(2), 10*time.Second, 10*time.Millisecond)
+	mu.Lock()
+	works = true
+	mu.Unlock()
+	require.Eventually(t, func() bool { return s.Ready() == nil }, 10*time.Second, 10*time.Millisecond)
+	put(t, s, "r", "a")
+	mu.Lock()
+	works, tries = false, 0
+	mu.Unlock()
+	fail()
+	require.Eventually(t, tried(1), 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Ready(), ErrClosed)
 }

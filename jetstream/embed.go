@@ -153,7 +153,13 @@ func startServer(ctx context.Context, srv *server.Server, logger *serverLog, set
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: connecting to the server: %w", err)
 	}
-	return newEngine(nc, set, down)
+	e, err := newEngine(nc, set, down)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	e.writeFailed = logger.writeFailed
+	return e, nil
 }
 
 func serverOptions(dir string) *server.Options {

@@ -18,8 +18,10 @@ type engine struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	gone chan struct{} // closed when it is no longer used
-	down func()        // ends the server, if it is ours
-	dead once          // the stream of dead letters is there
+	down func()        // ends the server; nil if it is not ours
+	// writeFailed tells that the server has said so; nil if it is not ours.
+	writeFailed func() bool
+	dead        once // the stream of dead letters is there
 
 	mu     sync.Mutex
 	routes map[string]*route

@@ -13,8 +13,9 @@ import (
 )
 
 // wrote judges a write that began at a time. After a failed one, a stream takes
-// nothing more until its server is opened anew, although space may have returned.
-// What shows is that writes get no answer.
+// nothing more until its server is opened anew, although space may have returned,
+// and answers nothing. A slow disk is no failed write: opening a large store anew
+// would take longer than waiting for it.
 func (s *Store) wrote(e *engine, began time.Time, err error) error {
 	err = verdict(err)
 	s.mu.Lock()
@@ -26,11 +27,15 @@ func (s *Store) wrote(e *engine, began time.Time, err error) error {
 	case err == nil, errors.Is(err, iteramp.ErrQueueFull):
 		s.failing = time.Time{}
 	case errors.Is(err, iteramp.ErrFrameTooLarge), errors.Is(err, context.Canceled): // tell nothing
-	case !errors.Is(err, context.DeadlineExceeded) && broken(err):
+	case !errors.Is(err, context.DeadlineExceeded):
+		if broken(err) {
+			s.abandon(e, err)
+		}
+	case e.writeFailed():
 		s.abandon(e, err)
 	case s.failing.IsZero():
 		s.failing = began
-	case time.Since(s.failing) >= 2*s.set.try:
+	case time.Since(s.failing) >= silentFor:
 		s.abandon(e, err)
 	}
 	return err
@@ -53,6 +58,7 @@ func (s *Store) abandon(e *engine, why error) {
 }
 
 const (
+	silentFor  = 30 * time.Second // without an answer to any write
 	firstPause = time.Second
 	lastPause  = 10 * time.Second
 )

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -11,8 +12,19 @@ import (
 type serverLog struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	fatal error
+	mu     sync.Mutex
+	fatal  error
+	failed bool // a write of its own has
+}
+
+// Texts of the server's after which a stream takes nothing more. If they change,
+// that it gives no answers tells it too, only later.
+var writeFailures = []string{"Critical write error", "failed to store a msg"}
+
+func (l *serverLog) writeFailed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 func (l *serverLog) failure() error {
@@ -29,7 +41,15 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("the embedded server: " + fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	for _, failure := range writeFailures {
+		if strings.Contains(text, failure) {
+			l.mu.Lock()
+			l.failed = true
+			l.mu.Unlock()
+		}
+	}
+	l.log.Error("the embedded server: " + text)
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {
