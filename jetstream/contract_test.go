@@ -26,7 +26,7 @@ func quick() tuning {
 type opener func(t *testing.T, maxBytes, maxDeadBytes int64) *Store
 
 func embedded(t *testing.T) opener {
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(tempDir(t), "store")
 	return func(t *testing.T, maxBytes, maxDeadBytes int64) *Store {
 		return opened(t, func() (*Store, error) {
 			return embed(t.Context(), EmbedConfig{Dir: dir, MaxBytes: maxBytes, MaxDeadBytes: maxDeadBytes}, quick())
@@ -38,7 +38,9 @@ func clustered(c *cluster) opener {
 	return func(t *testing.T, maxBytes, maxDeadBytes int64) *Store {
 		return opened(t, func() (*Store, error) {
 			cfg := ConnectConfig{MaxBytes: maxBytes, MaxDeadBytes: maxDeadBytes, Monitors: c.monitors(), Replicas: len(c.nodes)}
-			return connect(t.Context(), c.urls(), cfg, quick())
+			set := quick()
+			set.ackWait *= 2 // three servers share two cores
+			return connect(t.Context(), c.urls(), cfg, set)
 		})
 	}
 }
@@ -180,7 +182,7 @@ var contract = map[string]func(t *testing.T, route string, open opener){
 		s := open(t, room, room)
 		most := int(s.engine.nc.MaxPayload())
 		require.ErrorIs(t, s.Queue().Put(t.Context(), route, make([]byte, most)), iteramp.ErrFrameTooLarge)
-		frame := bytes.Repeat([]byte("large"), most/5-100)
+		frame := bytes.Repeat([]byte("large"), most/5-500)
 		require.NoError(t, s.Queue().Put(t.Context(), route, frame))
 		require.Equal(t, frame, take(t, s, route).Frame())
 	},

@@ -19,7 +19,10 @@ import (
 // deadLetter is a Store as an [iteramp.DeadLetter].
 type deadLetter struct{ s *Store }
 
-// letterV1 is a letter as it is stored.
+// letterHeader holds all of a letter but the webhook, which is the message's body as
+// it came: so a letter fits where its frame did.
+const letterHeader = "Iteramp-Letter"
+
 type letterV1 struct {
 	Version  int       `json:"version"`
 	ID       string    `json:"id"`
@@ -29,24 +32,24 @@ type letterV1 struct {
 	Attempts int       `json:"attempts,omitzero"`
 	First    time.Time `json:"first,omitzero"`
 	Last     time.Time `json:"last,omitzero"`
-	Webhook  []byte    `json:"webhook"` // base64
 }
 
-func encodeLetter(l iteramp.Letter) ([]byte, error) {
-	return json.Marshal(letterV1{1, l.ID, l.Route, l.Reason, l.Status, l.Attempts, l.First, l.Last, l.Webhook})
+func encodeLetter(l iteramp.Letter) (nats.Header, error) {
+	b, err := json.Marshal(letterV1{1, l.ID, l.Route, l.Reason, l.Status, l.Attempts, l.First, l.Last})
+	return nats.Header{letterHeader: {string(b)}}, err
 }
 
 // decodeLetter reads a letter. One that is damaged, or of a later version, is a
 // letter all the same, with its bytes: nobody could get past it otherwise.
 func decodeLetter(m *jetstream.RawStreamMsg) iteramp.Letter {
 	var l letterV1
-	if err := json.Unmarshal(m.Data, &l); err != nil || l.Version != 1 {
+	if err := json.Unmarshal([]byte(m.Header.Get(letterHeader)), &l); err != nil || l.Version != 1 {
 		route, id, _ := strings.Cut(strings.TrimPrefix(m.Subject, deadSubject), ".")
 		return iteramp.Letter{ID: id, Route: route, Reason: iteramp.ReasonFrame, Last: m.Time, Webhook: m.Data}
 	}
 	return iteramp.Letter{
 		ID: l.ID, Route: l.Route, Reason: l.Reason, Status: l.Status, Attempts: l.Attempts,
-		First: l.First, Last: l.Last, Webhook: l.Webhook,
+		First: l.First, Last: l.Last, Webhook: m.Data,
 	}
 }
 
@@ -71,7 +74,7 @@ func (d deadLetter) Put(ctx context.Context, l iteramp.Letter) error {
 	if err != nil {
 		return err
 	}
-	body, err := encodeLetter(l)
+	header, err := encodeLetter(l)
 	if err != nil {
 		return fmt.Errorf("jetstream: encoding a dead letter: %w", err)
 	}
@@ -80,7 +83,7 @@ func (d deadLetter) Put(ctx context.Context, l iteramp.Letter) error {
 		return err
 	}
 	defer done()
-	_, err = d.s.publish(ctx, e, &nats.Msg{Subject: subject, Data: body}, &e.dead, e.deadLetters)
+	_, err = d.s.publish(ctx, e, &nats.Msg{Subject: subject, Header: header, Data: l.Webhook}, &e.dead, e.deadLetters)
 	return err
 }
 

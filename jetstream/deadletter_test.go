@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -71,7 +72,10 @@ func testDeadLetters(t *testing.T, route string, open opener) {
 }
 
 func testManyLetters(t *testing.T, s *Store, route string) {
-	const n = 2000
+	n := 2000
+	if s.set.replicas > 1 {
+		n = 300
+	}
 	var wg sync.WaitGroup
 	for w := range 20 {
 		wg.Go(func() {
@@ -115,7 +119,7 @@ func testFullLetters(t *testing.T, s *Store, route string) {
 		return s.DeadLetter().Put(t.Context(), l)
 	}
 	for err = nil; err == nil; err = fill() {
-		require.Less(t, n, 10)
+		require.Less(t, n, 20)
 	}
 	require.ErrorIs(t, err, iteramp.ErrQueueFull)
 	require.NoError(t, s.Ready())
@@ -127,7 +131,7 @@ func testFullLetters(t *testing.T, s *Store, route string) {
 
 func TestADeletedLetterLeavesNoTrace(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(tempDir(t), "store")
 	s, err := embed(t.Context(), EmbedConfig{Dir: dir}, quick())
 	require.NoError(t, err)
 	l := letter("r", "a")
@@ -177,23 +181,20 @@ func TestALetterThatCannotBeReadStopsNothing(t *testing.T) {
 
 func TestLettersAreWrittenAsDocumented(t *testing.T) {
 	t.Parallel()
-	b, err := encodeLetter(letter("r", "a"))
+	h, err := encodeLetter(letter("r", "a"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"version":1,"id":"a","route":"r","reason":"invalid","status":400,"attempts":3,
-		"first":"2023-11-14T22:13:20.123456789Z","last":"2023-11-14T22:15:00Z","webhook":"eyJhIjr/ICI8Yj4ifQA="}`, string(b))
+		"first":"2023-11-14T22:13:20.123456789Z","last":"2023-11-14T22:15:00Z"}`, h.Get(letterHeader))
 }
 
-func FuzzDecodeLetter(f *testing.F) {
-	good, _ := encodeLetter(letter("r", "a"))
-	f.Add(good)
-	f.Add([]byte(`{"version":1,"webhook":5}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		l := decodeLetter(&jetstream.RawStreamMsg{Subject: deadSubject + "r.a", Data: b})
-		if l.Reason == iteramp.ReasonFrame && l.ID == "a" {
-			return
-		}
-		again, err := encodeLetter(l)
-		require.NoError(t, err)
-		require.Equal(t, l, decodeLetter(&jetstream.RawStreamMsg{Data: again}))
-	})
+// Whatever is there can be listed, with its bytes.
+func TestALetterThatCannotBeReadIsOneAllTheSame(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"", "{", `{"version":2,"id":"b"}`, `{"version":1,"status":"x"}`} {
+		l := decodeLetter(&jetstream.RawStreamMsg{Subject: deadSubject + "r.a", Header: nats.Header{letterHeader: {header}}, Data: []byte("body")})
+		require.Equal(t, iteramp.Letter{ID: "a", Route: "r", Reason: iteramp.ReasonFrame, Webhook: []byte("body")}, l, header)
+	}
+	h, err := encodeLetter(letter("r", "a"))
+	require.NoError(t, err)
+	require.Equal(t, letter("r", "a"), decodeLetter(&jetstream.RawStreamMsg{Header: h, Data: letter("r", "a").Webhook}))
 }

@@ -15,6 +15,10 @@ import (
 	"github.com/iteramp/iteramp"
 )
 
+// headerRoom is what a message's headers may take besides the frame: those of the
+// letter too that it may become.
+const headerRoom = 2 << 10
+
 // queue is a Store as an [iteramp.Queue].
 type queue struct{ s *Store }
 
@@ -36,6 +40,9 @@ func (q queue) Put(ctx context.Context, route string, frame []byte) error {
 		return err
 	}
 	defer done()
+	if int64(len(frame)) > e.nc.MaxPayload()-headerRoom {
+		return iteramp.ErrFrameTooLarge
+	}
 	r := e.route(route)
 	last := q.s.marks.get(route).Last
 	ack, err := q.s.publish(ctx, e, &nats.Msg{Subject: r.subject, Data: frame}, &r.stored, func(ctx context.Context) error {
@@ -77,7 +84,10 @@ const resendAfter = 250 * time.Millisecond
 // ends. The id lets the server recognise what it had. The client copies the bytes
 // before the call returns. prepare makes sure that the stream is there.
 func (s *Store) publish(ctx context.Context, e *engine, m *nats.Msg, stored *once, prepare func(context.Context) error) (*jetstream.PubAck, error) {
-	m.Header = nats.Header{jetstream.MsgIDHeader: {rand.Text()}}
+	if m.Header == nil {
+		m.Header = make(nats.Header)
+	}
+	m.Header.Set(jetstream.MsgIDHeader, rand.Text())
 	for {
 		began := time.Now()
 		ack, err := e.attempt(ctx, m, prepare)
