@@ -1,4 +1,4 @@
-package jetstream_test
+package jetstream
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,6 @@ import (
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude"
-	"github.com/iteramp/iteramp/jetstream"
 )
 
 const benchSecret = "benchmark-secret"
@@ -55,15 +55,25 @@ func BenchmarkDeliver(b *testing.B) {
 	require.EqualValues(b, b.N, sink.events.Load(), "events arrived")
 }
 
-func openStore(b *testing.B) *jetstream.Store {
-	dir := b.TempDir()
-	store, err := jetstream.Embed(b.Context(), jetstream.EmbedConfig{Dir: dir + "/store"})
+// BenchmarkAcceptCluster is BenchmarkAccept with the queue on a cluster of three
+// servers, all of them on this machine.
+func BenchmarkAcceptCluster(b *testing.B) {
+	c := startCluster(b)
+	store, err := Connect(b.Context(), c.urls(), ConnectConfig{Monitors: c.monitors()})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, store.Close()) })
+	ours, floor := inTurns(b, benchRelay(b, store, "http://127.0.0.1:9"), 64)
+	report(b, ours, floor)
+}
+
+func openStore(b *testing.B) *Store {
+	store, err := Embed(b.Context(), EmbedConfig{Dir: filepath.Join(b.TempDir(), "store")})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, store.Close()) })
 	return store
 }
 
-func benchRelay(b *testing.B, store *jetstream.Store, amplitudeURL string) *iteramp.Relay {
+func benchRelay(b *testing.B, store *Store, amplitudeURL string) *iteramp.Relay {
 	client, err := amplitude.NewClient(amplitude.Config{APIKey: "test-key", BaseURL: amplitudeURL})
 	require.NoError(b, err)
 	relay, err := iteramp.NewRelay(iteramp.RelayConfig{

@@ -53,7 +53,7 @@ func TestDamageIsContained(t *testing.T) {
 
 func testDamage(t *testing.T, hurt func([]byte) []byte, which string, taken int, index bool) {
 	var logged bytes.Buffer
-	cfg := EmbedConfig{Dir: filepath.Join(t.TempDir(), "store"), MaxBytes: blockSize, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	cfg := EmbedConfig{Dir: filepath.Join(tempDir(t), "store"), MaxBytes: blockSize, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
 	set := quick()
 	set.ackWait, set.tendEvery = 500*time.Millisecond, 100*time.Millisecond
 	s, err := embed(t.Context(), cfg, set)

@@ -16,7 +16,7 @@ import (
 
 func TestADirectoryIsOneStoresAlone(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(tempDir(t), "store")
 	s, err := Embed(t.Context(), EmbedConfig{Dir: dir})
 	require.NoError(t, err)
 	_, err = Embed(t.Context(), EmbedConfig{Dir: dir})
@@ -32,7 +32,7 @@ func TestADirectoryIsPrivate(t *testing.T) {
 		t.Skip("modes mean nothing here")
 	}
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(tempDir(t), "store")
 	s, err := Embed(t.Context(), EmbedConfig{Dir: dir})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
@@ -68,7 +68,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(tempDir(t), "store")
 	_, err := Embed(ctx, EmbedConfig{Dir: dir})
 	require.ErrorIs(t, err, context.Canceled)
 	s, err := Embed(t.Context(), EmbedConfig{Dir: dir})

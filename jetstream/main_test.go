@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -28,6 +29,17 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// tempDir is a directory in memory, if there is one: these tests kill processes but
+// take no power away, so that syncing to a disk would only make them slow.
+func tempDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "iteramp-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
 }
 
 // node is one server of a cluster.
@@ -76,7 +88,7 @@ type cluster struct {
 }
 
 // startCluster starts three servers and waits until they have agreed on a leader.
-func startCluster(t *testing.T) *cluster {
+func startCluster(t testing.TB) *cluster {
 	c := newCluster(t, 3)
 	for i := range c.nodes {
 		c.start(t, i)
@@ -86,7 +98,7 @@ func startCluster(t *testing.T) *cluster {
 }
 
 // startServer starts one server, alone.
-func startOne(t *testing.T, lazy bool) *cluster {
+func startOne(t testing.TB, lazy bool) *cluster {
 	c := newCluster(t, 1)
 	c.nodes[0].Alone, c.nodes[0].Lazy = true, lazy
 	c.start(t, 0)
@@ -94,9 +106,9 @@ func startOne(t *testing.T, lazy bool) *cluster {
 	return c
 }
 
-func newCluster(t *testing.T, n int) *cluster {
+func newCluster(t testing.TB, n int) *cluster {
 	c := &cluster{cmds: make([]*exec.Cmd, n), ends: make([]interface{ Close() error }, n)}
-	dir, ports := t.TempDir(), freePorts(t, 3*n)
+	dir, ports := tempDir(t), freePorts(t, 3*n)
 	routes := ports[2*n:]
 	for i := range n {
 		c.nodes = append(c.nodes, &node{
@@ -112,7 +124,7 @@ func newCluster(t *testing.T, n int) *cluster {
 	return c
 }
 
-func freePorts(t *testing.T, n int) (ports []int) {
+func freePorts(t testing.TB, n int) (ports []int) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -122,7 +134,7 @@ func freePorts(t *testing.T, n int) (ports []int) {
 	return ports
 }
 
-func (c *cluster) start(t *testing.T, i int) {
+func (c *cluster) start(t testing.TB, i int) {
 	text, err := json.Marshal(c.nodes[i])
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
@@ -145,15 +157,17 @@ func (c *cluster) kill(i int) {
 	c.cmds[i] = nil
 }
 
-func (c *cluster) await(t *testing.T) {
+func (c *cluster) await(t testing.TB) {
 	nc, err := nats.Connect(c.urls(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	require.NoError(t, err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
 		cfg := jetstream.StreamConfig{Name: "probe", Subjects: []string{"probe"}, Replicas: len(c.nodes)}
-		_, err := js.CreateStream(t.Context(), cfg)
+		_, err := js.CreateStream(ctx, cfg)
 		return err == nil
 	}, 30*time.Second, 50*time.Millisecond)
 	require.NoError(t, js.DeleteStream(t.Context(), "probe"))

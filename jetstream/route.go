@@ -17,6 +17,8 @@ const (
 	maxBatch     = 8       // frames asked for at a time
 	maxBatchSize = 4 << 20 // bytes of them
 	pullFor      = 5 * time.Second
+	heartbeat    = time.Second            // of a pull that waits
+	silence      = 5 * heartbeat / 2      // until a pull is taken for lost, with the server that had it
 	pullAgain    = 500 * time.Millisecond // after the server refused
 	keepAsking   = 30 * time.Second       // until what nobody takes is given back
 )
@@ -45,8 +47,10 @@ type route struct {
 	changed chan struct{}          // closed when there is news; nil if nobody waits
 	pin     string                 // by which the server knows that we are the one who delivers
 	pull    int                    // number of the latest
-	left    int                    // frames that it may still bring; 0: it is over
-	until   time.Time              // when it ends at the latest
+	left    int                    // frames that it may still bring; 0 or less: it is over
+	batch   int                    // frames that it asked for
+	ends    time.Time              // when the server ends it
+	until   time.Time              // when it is over if nothing is heard; a pause if it is over
 	single  bool                   // the next asks for one frame of any size
 	asked   time.Time              // when somebody last took or waited
 	seen    uint64                 // sequence of the last frame that came for the first time
@@ -165,7 +169,7 @@ func (r *route) next() (d *delivery, changed <-chan struct{}, wait time.Duration
 	if now.After(r.until) {
 		r.left = 0
 	}
-	if r.left == 0 && !now.Before(r.until) {
+	if r.left <= 0 && !now.Before(r.until) {
 		if err := r.ask(now); err != nil {
 			return nil, nil, 0, err
 		}
@@ -178,16 +182,17 @@ func (r *route) next() (d *delivery, changed <-chan struct{}, wait time.Duration
 
 // pullRequest is what a consumer is asked with.
 type pullRequest struct {
-	Expires  time.Duration `json:"expires"`
-	Batch    int           `json:"batch"`
-	MaxBytes int           `json:"max_bytes,omitempty"`
-	Group    string        `json:"group"`
-	Pin      string        `json:"id,omitempty"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat,omitempty"`
+	Batch     int           `json:"batch"`
+	MaxBytes  int           `json:"max_bytes,omitempty"`
+	Group     string        `json:"group"`
+	Pin       string        `json:"id,omitempty"`
 }
 
 // ask asks for the next frames. r.mu is held.
 func (r *route) ask(now time.Time) error {
-	req := pullRequest{Expires: pullFor, Batch: maxBatch, MaxBytes: maxBatchSize, Group: group, Pin: r.pin}
+	req := pullRequest{Expires: pullFor, Heartbeat: heartbeat, Batch: maxBatch, MaxBytes: maxBatchSize, Group: group, Pin: r.pin}
 	if r.single {
 		req.Batch, req.MaxBytes, r.single = 1, 0, false
 	}
@@ -195,8 +200,17 @@ func (r *route) ask(now time.Time) error {
 	if err := r.request(r.inbox+"."+strconv.Itoa(r.pull), req); err != nil {
 		return err
 	}
-	r.left, r.until = req.Batch, now.Add(req.Expires+time.Second)
+	r.left, r.batch, r.ends = req.Batch, req.Batch, now.Add(req.Expires+time.Second)
+	r.heard(now)
 	return nil
+}
+
+// heard notes that the latest pull is alive. r.mu is held.
+func (r *route) heard(now time.Time) {
+	r.until = now.Add(silence)
+	if r.ends.Before(r.until) {
+		r.until = r.ends
+	}
 }
 
 func (r *route) request(reply string, req pullRequest) error {
@@ -232,39 +246,57 @@ func (r *route) receive(m *nats.Msg) {
 		}
 		r.seen = d.seq
 	}
-	if r.isLatest(m) && r.left > 0 {
-		if r.left--; r.left == 0 {
-			r.until = time.Time{}
-		}
-	}
+	r.came(1)
 	r.wake()
 }
 
-func (r *route) isLatest(m *nats.Msg) bool {
-	return m.Subject == r.inbox+"."+strconv.Itoa(r.pull)
+// came takes frames off what the latest pull may still bring. r.mu is held.
+func (r *route) came(n int) {
+	if r.left <= 0 {
+		return
+	}
+	r.heard(time.Now())
+	if r.left -= n; r.left <= 0 {
+		r.until = time.Time{}
+	}
 }
 
-// refused ends a pull: its time was up, or something is the matter.
+// refused ends a pull: its time was up, or something is the matter. The frames that
+// it has brought may arrive after that.
 func (r *route) refused(m *nats.Msg, status, why string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if status == "423" { // somebody else has taken our place
 		r.pin = ""
 	}
-	if status == "100" || !r.isLatest(m) {
+	if m.Subject != r.inbox+"."+strconv.Itoa(r.pull) { // of an earlier one, or to keep the pin
 		return
 	}
-	r.left, r.until = 0, time.Time{}
 	switch {
-	case status == "408", status == "423", status == "409" && strings.Contains(why, "batch completed"):
+	case status == "100":
+		r.heard(time.Now())
+	case status == "423":
+		r.came(r.left)
+	case status == "408", status == "409" && strings.Contains(why, "batch completed"):
+		r.came(pending(m, r.left))
 	case status == "409" && strings.Contains(why, "exceeds maxbytes"):
-		r.single = true
+		r.single = pending(m, 0) == r.batch // not even the first one
+		r.came(pending(m, r.left))
 	default: // no leader, no consumer, no stream, too many ask
-		r.until = time.Now().Add(pullAgain)
+		r.left, r.until = 0, time.Now().Add(pullAgain)
 		r.stored.again()
 		r.consume.again()
 	}
 	r.wake()
+}
+
+// pending is how many frames a pull that has ended did not bring.
+func pending(m *nats.Msg, otherwise int) int {
+	n, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+	if err != nil {
+		return otherwise
+	}
+	return n
 }
 
 // wake tells those who wait. r.mu is held.
