@@ -107,27 +107,27 @@ func newSink(b *testing.B) *sink {
 	return s
 }
 
-// load is what a handler has answered.
-type load struct {
+// driven is what a handler has answered.
+type driven struct {
 	requests int
 	took     time.Duration
 	waits    []time.Duration
 }
 
-func (l *load) add(o load) {
+func (l *driven) add(o driven) {
 	l.requests += o.requests
 	l.took += o.took
 	l.waits = append(l.waits, o.waits...)
 }
 
-func (l *load) rate() float64 { return float64(l.requests) / l.took.Seconds() }
+func (l *driven) rate() float64 { return float64(l.requests) / l.took.Seconds() }
 
-func (l *load) quantile(q float64) time.Duration {
+func (l *driven) quantile(q float64) time.Duration {
 	slices.Sort(l.waits)
 	return l.waits[min(len(l.waits)-1, int(q*float64(len(l.waits))))]
 }
 
-func report(b *testing.B, ours, floor load) {
+func report(b *testing.B, ours, floor driven) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(ours.rate(), "req/s")
 	b.ReportMetric(floor.rate(), "floor-req/s")
@@ -138,7 +138,7 @@ func report(b *testing.B, ours, floor load) {
 
 // inTurns makes b.N requests of the relay and as many of the floor, in four turns.
 // after is waited for at the end of each of the relay's.
-func inTurns(b *testing.B, relay http.Handler, connections int, after ...func(sent int)) (ours, floor load) {
+func inTurns(b *testing.B, relay http.Handler, connections int, after ...func(sent int)) (ours, floor driven) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -160,7 +160,7 @@ func inTurns(b *testing.B, relay http.Handler, connections int, after ...func(se
 }
 
 // drive posts webhooks as fast as some connections allow. All must be answered 200.
-func drive(b *testing.B, h http.Handler, connections, from, to int) load {
+func drive(b *testing.B, h http.Handler, connections, from, to int) driven {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}}
@@ -185,7 +185,7 @@ func drive(b *testing.B, h http.Handler, connections, from, to int) load {
 	wg.Wait()
 	took := time.Since(start)
 	require.Zero(b, failed.Load())
-	return load{requests: to - from, took: took, waits: slices.Concat(waits...)}
+	return driven{requests: to - from, took: took, waits: slices.Concat(waits...)}
 }
 
 func send(client *http.Client, url string, i int) bool {
