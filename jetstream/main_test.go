@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // tempDir is a directory in memory, if there is one: these tests kill processes but
 // take no power away, so that syncing to a disk would only make them slow.
-func tempDir(t *testing.T) string {
+func tempDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "iteramp-test-")
 	if err != nil {
 		return t.TempDir()
