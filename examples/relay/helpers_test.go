@@ -189,6 +189,7 @@ type memoryStore struct {
 	failure error
 	backlog []jetstream.Backlog
 	closed  bool
+	late    bool // it was used after it was closed
 }
 
 func newMemoryStore() *memoryStore { return &memoryStore{frames: make(chan []byte, 100)} }
@@ -227,6 +228,18 @@ func (s *memoryStore) Close() error {
 	return nil
 }
 
+func (s *memoryStore) use() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = s.late || s.closed
+}
+
+func (s *memoryStore) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 type memoryQueue struct{ s *memoryStore }
 
 func (q memoryQueue) Put(_ context.Context, _ string, frame []byte) error {
@@ -253,9 +266,10 @@ type memoryDelivery struct {
 
 func (d memoryDelivery) Frame() []byte                { return d.frame }
 func (d memoryDelivery) Taken() int                   { return 1 }
-func (d memoryDelivery) Done(context.Context) error   { return nil }
+func (d memoryDelivery) Done(context.Context) error   { d.s.use(); return nil }
 func (d memoryDelivery) Extend(context.Context) error { return nil }
 func (d memoryDelivery) Retry(context.Context, time.Duration) error {
+	d.s.use()
 	d.s.frames <- d.frame
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func TestWhatIsNotDeliveredIsDeliveredAfterTheNextStart(t *testing.T) {
 	down.Store(false)
 	p = launch(t, args...)
 	// What was in hand when it was stopped comes again within a minute at worst.
-	require.Eventually(t, func() bool { return len(amp.Events()) == len(users) }, 90*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(amp.Events()) == len(users) }, 90*time.Second, 100*time.Millisecond)
 	p.end(t)
 	require.Zero(t, amp.Duplicates())
 	for _, secret := range append(users, testSecret, testKey) {
@@ -163,10 +164,38 @@ func TestAStopAnswersWhatHasComeAndThenClosesTheStore(t *testing.T) {
 	require.Len(t, amp.Events(), 1)
 }
 
-func (s *memoryStore) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
+func TestAStopWaitsForWhatIsBeingDelivered(t *testing.T) {
+	t.Parallel()
+	var amp amplitudetest.Fake
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	amp.Intercept(func(http.ResponseWriter, *http.Request) bool {
+		close(arrived)
+		<-goOn
+		return false
+	})
+	st := newMemoryStore()
+	s, err := configured(t, nil, "-routes", amplitudeAt(t, &amp)).start(t.Context(), st)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, post(t, "http://"+s.public.Addr().String(), click("user-1")))
+	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.wait(ctx) }()
+	cancel()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", s.public.Addr().String())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	}, 10*time.Second, time.Millisecond, "nothing more is taken")
+	code, _ := ask(t, "GET", "http://"+s.admin.Addr().String()+"/healthz", "")
+	require.Equal(t, http.StatusOK, code)
+	close(goOn)
+	require.NoError(t, <-stopped)
+	require.Len(t, amp.Events(), 1)
+	require.True(t, st.isClosed())
+	require.False(t, st.late, "the store is closed last")
 }
 
 func TestAStopThatTakesTooLongIsAFailure(t *testing.T) {
