@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ type buffer struct {
 	items  []item
 	states []state
 	events []Event // those to be handed back
+	lane   bool    // of a throttled user
 }
 
 type state struct {
@@ -226,13 +228,8 @@ func (s *shard) idle() time.Duration {
 // deliver settles events of a buffer in requests of the endpoint's size, or
 // moves them to a lane.
 func (s *shard) deliver(b *buffer, items []item) {
-	for len(items) > 0 {
-		items = slices.DeleteFunc(items, func(it item) bool { return s.park(b, it) })
-		n := fit(items, s.u.endpoint.room())
-		s.insist(b, items[:n])
-		items = items[n:]
-		s.release()
-	}
+	s.insist(b, slices.DeleteFunc(items, func(it item) bool { return s.park(b, it) }))
+	s.release()
 }
 
 // fit counts the events that go into one request.
@@ -291,23 +288,65 @@ func (b *buffer) copy(from *buffer, it item) {
 
 // insist sends events until each is settled or throttled. What failed as a
 // whole is sent again when the gate lets it pass.
-func (s *shard) insist(b *buffer, items []item) {
+//
+// While the gate is closed a single event is sent, of any user: were it always the
+// first one, a few that are refused alone, whom nobody believes before another is
+// accepted, could hold up all others for ever. For the same reason those that have
+// come in meanwhile join, and a lane makes one try: left says that it failed.
+func (s *shard) insist(b *buffer, items []item) (left bool) {
+	items = slices.Clone(items) // the buffer's own keep their order
 	for len(items) > 0 {
 		probe, err := s.u.core.gate.Pass(s.u.ctx)
 		if err != nil {
 			s.giveUp(b, items, err)
-			return
+			return false
+		}
+		if probe {
+			items = slices.DeleteFunc(s.absorb(b, items), func(it item) bool { return s.overtakes(b, it) })
 		}
 		if items = slices.DeleteFunc(items, func(it item) bool { return s.expired(b, it) }); len(items) == 0 {
-			return
+			return false
 		}
-		ctx, n := s.u.ctx, len(items)
+		ctx, n := s.u.ctx, fit(items, s.u.endpoint.room())
 		if probe { // one event, so that nothing is halved while everything is refused
 			ctx, n = rest.WithAttempts(ctx, 1), 1
+			anyFirst(items)
 		}
-		items = append(s.send(ctx, b, items[:n]), items[n:]...)
+		again := s.send(ctx, b, items[:n])
+		failed := len(again) > 0
+		items = append(again, items[n:]...)
 		items = slices.DeleteFunc(items, func(it item) bool { return s.overtakes(b, it) })
+		s.release()
+		if b.lane && failed {
+			return true
+		}
 	}
+	return false
+}
+
+// absorb adds what has come in to a buffer that is being sent, unless that is a
+// lane.
+func (s *shard) absorb(b *buffer, items []item) []item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.lane || len(s.in.items) == 0 {
+		return items
+	}
+	for _, it := range s.in.items {
+		b.copy(s.in, it)
+		items = append(items, b.items[len(b.items)-1])
+	}
+	s.in.reset()
+	return items
+}
+
+// anyFirst puts the first event of some user in front.
+func anyFirst(items []item) {
+	i := rand.IntN(len(items))
+	i = slices.IndexFunc(items, func(it item) bool { return it.key() == items[i].key() })
+	it := items[i]
+	copy(items[1:i+1], items[:i])
+	items[0] = it
 }
 
 // expired settles an event that may be stored, too long ago for Amplitude to
@@ -370,7 +409,7 @@ func (s *shard) log(level slog.Level, text string, attrs ...slog.Attr) {
 func (s *shard) throttle(b *buffer, it item, err error) {
 	l := s.lanes[it.key()]
 	if l == nil {
-		l = &lane{portion: firstPortion}
+		l = &lane{buffer: buffer{lane: true}, portion: firstPortion}
 		s.lanes[it.key()] = l
 	}
 	l.err = err
@@ -413,11 +452,11 @@ func (s *shard) sendLanes() {
 func (s *shard) sendPortion(l *lane) {
 	items := l.items[:min(l.portion, fit(l.items, s.u.endpoint.room()))]
 	due := l.due
-	s.insist(&l.buffer, items)
-	if l.due == due {
-		l.portion = min(2*l.portion, maxEvents)
-	} else {
+	switch left := s.insist(&l.buffer, items); {
+	case l.due != due:
 		l.portion = max(1, len(items)/2)
+	case !left: // else its turn comes again after what has come in
+		l.portion = min(2*l.portion, maxEvents)
 	}
 	s.compact(l)
 }
@@ -440,7 +479,7 @@ func (s *shard) tire(l *lane) {
 // compact drops what is settled.
 func (s *shard) compact(l *lane) {
 	old := l.buffer
-	l.buffer = buffer{}
+	l.buffer = buffer{lane: true}
 	for i, it := range old.items {
 		if !old.states[i].settled {
 			l.copy(&old, it)

@@ -199,3 +199,39 @@ func TestUploaderTellsWhenAmplitudeFailsAndIsBack(t *testing.T) {
 		require.Equal(t, 1, bytes.Count(logged.Bytes(), []byte("accepts events again")))
 	})
 }
+
+// Events that Amplitude drops without naming them are believed to be bad once others
+// are accepted. After an outage such events are the first of every shard.
+func TestUploaderIsNotHeldUpByEventsThatNobodyBelieves(t *testing.T) {
+	t.Parallel()
+	for seed := range 5 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var fake amplitudetest.Fake
+				fake.Drop(func(e amplitudetest.Event) bool { return e.EventType == "bad" })
+				fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true })
+				up, results := tagged(t, &fake, amplitude.UploaderConfig{})
+				add := func(tag int, kind string) {
+					e := amplitude.Event{UserID: fmt.Sprintf("%s-user-%d", kind, tag), EventType: kind}
+					require.NoError(t, up.AddFrom(t.Context(), e, amplitude.Origin{Tag: tag}))
+				}
+				for i := range 60 {
+					add(i, "bad")
+				}
+				time.Sleep(time.Minute)
+				for i := range 60 { // they come after the outage has begun
+					add(100+i, "good")
+				}
+				time.Sleep(time.Minute)
+				fake.Intercept(nil)
+				time.Sleep(15 * time.Minute)
+				require.Len(t, fake.Events(), 60)
+				for tag, r := range closed(t, up, results) {
+					require.Equal(t, tag.(int) < 100, r.Reason == amplitude.ReasonInvalid, tag)
+				}
+				require.Len(t, results(), 120)
+			})
+		})
+	}
+}

@@ -59,7 +59,7 @@ func durable(ctx context.Context, w io.Writer) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	fmt.Fprintf(w, "Amplitude is down. A relay with a queue on this disk got %d Iterable webhooks:\n%d answered 200, after a synced write, and %d answered 400, no system webhooks.\n",
+	fmt.Fprintf(w, "Amplitude is down. A relay with a queue on this disk got %d Iterable webhooks:\n%d answered 200, after a synced write; %d answered 400, no system webhooks.\n",
 		accepted+refused, accepted, refused)
 	fmt.Fprintf(w, "Amplitude has %d events.\n\nThe relay is killed (SIGKILL), Amplitude comes back, the relay is started again.\n", len(fake.Events()))
 	fmt.Fprint(w, "What the killed one had in hand is handed out again after a minute: please wait.\n")

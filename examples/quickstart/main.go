@@ -21,7 +21,7 @@ const usage = `Quickstart shows Iterable webhooks becoming Amplitude events, and
 cohort becoming an Iterable list.
 
 usage: quickstart                          no account, no network
-       quickstart -durable                 a relay with a queue is killed and started again
+       quickstart -durable                 a relay is killed and started again
        quickstart -preview FILE [-email]   what would become of one webhook
        quickstart -live [-region EU]       with a project of yours at Amplitude
 
