@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,25 @@ func tempDir(t testing.TB) string {
 	}
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
+}
+
+// stalls measures the longest time for which this process did not run.
+func stalls(t *testing.T) (longest func() time.Duration) {
+	var most atomic.Int64
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	go func() {
+		last := time.Now()
+		for tick := time.NewTicker(50 * time.Millisecond); ; last = time.Now() {
+			select {
+			case <-tick.C:
+				most.Store(max(most.Load(), int64(time.Since(last))))
+			case <-over:
+				return
+			}
+		}
+	}()
+	return func() time.Duration { return time.Duration(most.Load()) }
 }
 
 // node is one server of a cluster.

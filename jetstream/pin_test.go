@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ func TestAProcessThatHoldsFramesKeepsItsPlace(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	t.Parallel()
+	stalled := stalls(t)
 	c := startOne(t, false)
 	open := clustered(c)
 	a, b := open(t, room, room), open(t, room, room)
@@ -21,9 +23,16 @@ func TestAProcessThatHoldsFramesKeepsItsPlace(t *testing.T) {
 		put(t, a, "r", "frame")
 	}
 	first := take(t, a, "r")
-	noMore(t, b, "r", 3*quick().pinnedTTL)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*quick().pinnedTTL)
+	defer cancel()
+	_, err := b.Queue().Take(ctx, "r")
+	taken := backlogOf(t, b, "r").Taken
+	if (err == nil || taken != maxBatch) && stalled() > quick().pinnedTTL/4 {
+		t.Skipf("the machine was too busy to keep the place: %s", stalled())
+	}
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.EqualValues(t, maxBatch, taken, "nothing was delivered meanwhile")
 	require.Equal(t, 1, first.Taken())
-	require.EqualValues(t, maxBatch, backlogOf(t, b, "r").Taken, "nothing was delivered meanwhile")
 
 	closing := time.Now()
 	require.NoError(t, a.Close())

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -35,7 +34,7 @@ func (l *serverLog) failure() error {
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	l.mu.Lock()
-	l.fatal = errors.New(fmt.Sprintf(format, v...))
+	l.fatal = fmt.Errorf(format, v...)
 	l.mu.Unlock()
 	l.Errorf(format, v...)
 }

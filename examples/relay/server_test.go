@@ -79,7 +79,7 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	_, err = second.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.NoError(t, first.Close())
-	require.NoError(t, second.SetReadDeadline(time.Time{}))
+	require.NoError(t, second.SetReadDeadline(time.Now().Add(10*time.Second)))
 	resp, err = http.ReadResponse(bufio.NewReader(second), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)

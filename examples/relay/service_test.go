@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -132,6 +133,8 @@ func TestAStopAnswersWhatHasComeAndThenClosesTheStore(t *testing.T) {
 	cfg := configured(t, nil, "-direct", "-routes", amplitudeAt(t, &amp))
 	s, err := cfg.start(t.Context(), nil)
 	require.NoError(t, err)
+	release := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(release)
 	closed := newMemoryStore()
 	s.store = closed
 	ctx, cancel := context.WithCancel(t.Context())
@@ -157,7 +160,7 @@ func TestAStopAnswersWhatHasComeAndThenClosesTheStore(t *testing.T) {
 		require.Fail(t, "stopped with a request under way", "%v", err)
 	default:
 	}
-	close(goOn)
+	release()
 	require.Equal(t, http.StatusOK, <-status)
 	require.NoError(t, <-stopped)
 	require.True(t, closed.isClosed())
@@ -176,6 +179,8 @@ func TestAStopWaitsForWhatIsBeingDelivered(t *testing.T) {
 	st := newMemoryStore()
 	s, err := configured(t, nil, "-routes", amplitudeAt(t, &amp)).start(t.Context(), st)
 	require.NoError(t, err)
+	release := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(release)
 	require.Equal(t, http.StatusOK, post(t, "http://"+s.public.Addr().String(), click("user-1")))
 	<-arrived
 	ctx, cancel := context.WithCancel(t.Context())
@@ -191,7 +196,7 @@ func TestAStopWaitsForWhatIsBeingDelivered(t *testing.T) {
 	}, 10*time.Second, time.Millisecond, "nothing more is taken")
 	code, _ := ask(t, "GET", "http://"+s.admin.Addr().String()+"/healthz", "")
 	require.Equal(t, http.StatusOK, code)
-	close(goOn)
+	release()
 	require.NoError(t, <-stopped)
 	require.Len(t, amp.Events(), 1)
 	require.True(t, st.isClosed())
