@@ -31,8 +31,8 @@ Amplitude's export API, and prints it: what arrived, what came twice, what was
 skipped or refused and why, and one event before and after. Then it syncs a
 cohort twice between that and a fake Iterable.
 
-  -durable        send the 98 examples to a relay with a queue while Amplitude is
-                  down, kill the relay, start it again, and count what arrives.
+  -durable        send the 98 examples to a relay with a queue while Amplitude
+                  is down, kill it, start it again, and count what arrives.
                   Takes about a minute.
   -preview FILE   read one webhook, "-" for standard input, and print the event
                   it would become, field by field. Nothing is sent.
