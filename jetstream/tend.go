@@ -149,18 +149,22 @@ func (s *Store) compare(ctx context.Context, route string, was mark, p position)
 		s.lose(ctx, route, span{was.Floor + 1, first - 1})
 	}
 	if n := p.state.NumDeleted; n > 0 && int64(n) != now.Lost.count(span{first, p.state.LastSeq}) {
-		s.loseGaps(ctx, route, p)
+		s.loseGaps(ctx, route, p, now.Floor)
 	}
 }
 
-// loseGaps counts the gaps between the first frame and the last.
-func (s *Store) loseGaps(ctx context.Context, route string, p position) {
+// loseGaps counts the gaps between the first frame and the last. Up to the floor
+// there may be gaps: a purge that was killed leaves some.
+func (s *Store) loseGaps(ctx context.Context, route string, p position, floor uint64) {
 	info, err := p.stream.Info(ctx, jetstream.WithDeletedDetails(true))
 	if err != nil {
 		return // it is looked at again
 	}
 	var gaps []span
 	for _, seq := range info.State.Deleted {
+		if seq <= floor {
+			continue
+		}
 		if n := len(gaps); n > 0 && gaps[n-1].To+1 == seq {
 			gaps[n-1].To = seq
 			continue
