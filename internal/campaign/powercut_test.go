@@ -64,7 +64,7 @@ func TestPowerCutsLoseNothing(t *testing.T) {
 			l.owe(n)
 		}
 	}
-	p.drained(t, 3*time.Minute)
+	p.drained(t, 6*time.Minute)
 	p.stop(t)
 	judge(l, v.fake.Events(), lettersIn(t, filepath.Join(disk, "store"))).clean(t)
 	require.Greater(t, l.count(), 500)
