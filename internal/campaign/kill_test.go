@@ -71,12 +71,15 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 	case chance == 0:
 		v.fake.LoseNext([]int{0, 500, 502, 504}[v.chance(4)%4])
 	case chance == 1:
-		v.fake.FailNext([]int{0, 500, 503, 413, 429}[v.chance(5)%5])
+		v.fake.FailNext([]int{0, 500, 503, 429}[v.chance(4)%4])
 	case chance == 2:
 		user := fmt.Sprintf("user-%d", v.chance(users))
 		v.fake.Throttle(user)
 		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(user) })
-	case chance == 3:
+	case chance == 3 && r.ContentLength > 4<<10: // of one event that would be for good, and so at every attempt
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return true
+	case chance == 4:
 		time.Sleep(time.Duration(v.chance(300)) * time.Millisecond)
 	}
 	return false
