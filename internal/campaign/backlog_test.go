@@ -21,7 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var backlog = flag.Int("backlog", 20_000, "how many webhooks pile up")
+var (
+	backlog = flag.Int("backlog", 20_000, "how many webhooks pile up")
+	uploads = flag.Float64("uploads", 4, "how many uploads a second drain them")
+)
 
 // counter is an Amplitude that can be down and keeps nothing but the insert_ids.
 type counter struct {
@@ -72,7 +75,6 @@ func TestABacklogDrains(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes")
 	}
-	const uploads = 20 // a second
 	c := &counter{seen: make(map[string]bool)}
 	c.down.Store(true)
 	srv := httptest.NewServer(c)
@@ -80,7 +82,7 @@ func TestABacklogDrains(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))
 
-	p := startLimited(t, srv.URL, dir, uploads)
+	p := startLimited(t, srv.URL, dir, *uploads)
 	began := time.Now()
 	owed := fill(t, p.url, *backlog)
 	t.Logf("%d accepted in %s: %.0f/s", owed, time.Since(began).Round(time.Second), float64(owed)/time.Since(began).Seconds())
@@ -88,7 +90,7 @@ func TestABacklogDrains(t *testing.T) {
 	p.kill()
 
 	began = time.Now()
-	p = startLimited(t, srv.URL, dir, uploads)
+	p = startLimited(t, srv.URL, dir, *uploads)
 	for !post(t.Context(), http.DefaultClient, p.url, *backlog+1) {
 		require.Less(t, time.Since(began), time.Minute)
 	}
@@ -97,10 +99,10 @@ func TestABacklogDrains(t *testing.T) {
 	back := time.Now()
 	c.down.Store(false)
 	require.Eventually(t, func() bool { return c.count() >= owed-2000 }, 10*time.Minute, 10*time.Millisecond)
-	fraction := float64(c.requests-1) / (uploads * c.last.Sub(c.first).Seconds())
+	fraction := float64(c.requests-1) / (*uploads * c.last.Sub(c.first).Seconds())
 	rate := float64(c.count()) / c.last.Sub(c.first).Seconds()
-	t.Logf("first delivery after %s; drained at %.0f/s, %.2f of the %d uploads a second that are allowed, %.0f events each",
-		c.first.Sub(back).Round(time.Millisecond), rate, fraction, uploads, float64(c.count())/float64(c.requests))
+	t.Logf("first delivery after %s; drained at %.0f/s, %.2f of the %g uploads a second that are allowed, %.0f events each",
+		c.first.Sub(back).Round(time.Millisecond), rate, fraction, *uploads, float64(c.count())/float64(c.requests))
 	require.Eventually(t, func() bool { return c.count() == owed }, 2*time.Minute, 100*time.Millisecond, "what was in hand comes after a minute")
 	peak = max(peak, p.peak(t))
 	t.Logf("peak memory %d MiB", peak>>20)
