@@ -671,7 +671,11 @@ func TestRunKeepsCohortsEqual(t *testing.T) {
 // for those the report names, and nobody else's members are touched.
 func TestSyncsConverge(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) { converge(t, seed) })
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/iteramp/iteramp"
@@ -23,9 +24,8 @@ type memoryQueue struct {
 	err     error         // of Put and Take
 	slow    time.Duration // of each Put
 	limit   int           // frames; 0 means none
-	puts    int
-	done    int
-	retried int
+
+	puts, done, retried atomic.Int64
 }
 
 type memoryFrame struct {
@@ -47,7 +47,7 @@ func (q *memoryQueue) Put(ctx context.Context, route string, frame []byte) error
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.puts++
+	q.puts.Add(1)
 	switch {
 	case q.err != nil:
 		return q.err
@@ -141,7 +141,7 @@ func (d *memoryDelivery) Done(context.Context) error {
 	q := d.f.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.done++
+	q.done.Add(1)
 	for route, frames := range q.frames {
 		q.frames[route] = slices.DeleteFunc(frames, func(f *memoryFrame) bool { return f == d.f })
 	}
@@ -152,7 +152,7 @@ func (d *memoryDelivery) Retry(_ context.Context, after time.Duration) error {
 	q := d.f.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.retried++
+	q.retried.Add(1)
 	d.f.due = time.Now().Add(after)
 	q.wake()
 	return nil
@@ -170,7 +170,7 @@ type memoryLetters struct {
 	mu      sync.Mutex
 	letters map[[2]string]iteramp.Letter
 	err     error
-	puts    int
+	puts    atomic.Int64
 }
 
 func (m *memoryLetters) fail(err error) {
@@ -182,7 +182,7 @@ func (m *memoryLetters) fail(err error) {
 func (m *memoryLetters) Put(_ context.Context, l iteramp.Letter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.puts++
+	m.puts.Add(1)
 	if m.err != nil {
 		return m.err
 	}

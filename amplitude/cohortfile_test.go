@@ -106,6 +106,9 @@ func corrupt(file string, at int) string {
 }
 
 func TestALargeFileThatPacksWellIsNoBomb(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	var b strings.Builder
 	b.WriteString("amplitude_id,user_id\n")

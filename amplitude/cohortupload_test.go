@@ -53,6 +53,9 @@ func answersWrites(s sent) *http.Response {
 }
 
 func TestAnUploadOfAnyNumberOfIDs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	for _, tt := range []struct {
 		n       int
@@ -111,6 +114,9 @@ func TestTheRestOfAnUploadByAmplitudeID(t *testing.T) {
 
 // What was made is told even if the rest fails.
 func TestAnUploadThatFailsHalfWaySaysHowFarItCame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	n := 0
 	client, stub := newStub(t, func(s sent) *http.Response {

@@ -400,6 +400,9 @@ func TestAContextThatEndsInThePauseShowsThrough(t *testing.T) {
 }
 
 func TestManyMistakesHaveFewCauses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	var fake amplitudetest.Fake
 	client := newClient(t, &fake)

@@ -150,6 +150,9 @@ func TestUploaderGivesThrottledUsersUpAfterATime(t *testing.T) {
 
 // Half of the room is for those whom nobody throttles, however many users are.
 func TestUploaderKeepsRoomForOthers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var fake amplitudetest.Fake

@@ -15,7 +15,11 @@ import (
 
 func TestCompareAgreesWithAMap(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(40) {
+	seeds := uint64(40)
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		root := tempRoot(t)
 		want := make(map[string]Change)
@@ -101,6 +105,9 @@ func TestTheLastPutAndTheLastLayerWin(t *testing.T) {
 }
 
 func TestAllInOnePartition(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a matter of volume")
+	}
 	t.Parallel()
 	for _, part := range []int{0, partitions - 1} {
 		puts := inPartition(part, 1500) // several chunks, in buffers of all sizes
