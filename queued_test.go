@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+	"github.com/iteramp/iteramp/internal/queuetest"
 	"github.com/iteramp/iteramp/iterable/iterabletest"
 	"github.com/iteramp/iteramp/iterable/webhook"
 	"github.com/iteramp/iteramp/mapping"
@@ -30,8 +32,8 @@ import (
 type durable struct {
 	t       *testing.T
 	fake    amplitudetest.Fake
-	queue   memoryQueue
-	letters memoryLetters
+	queue   queuetest.Queue
+	letters queuetest.Letters
 	relay   *iteramp.Relay
 	stop    func() // ends Run and waits for that
 
@@ -109,6 +111,8 @@ func (d *durable) ids() map[string]bool {
 	return got
 }
 
+var errDisk = errors.New("the disk is gone")
+
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Parallel()
 	synctest.Test(t, f)
@@ -175,13 +179,13 @@ func TestASkippedWebhookIsNotQueued(t *testing.T) {
 func TestRequestsShareAWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
-		d.queue.slow = 5 * time.Millisecond
+		d.queue.Slow = 5 * time.Millisecond
 		var wg sync.WaitGroup
 		for i := range 1000 {
 			wg.Go(func() { require.Equal(t, 200, d.post("user-1", i)) })
 		}
 		wg.Wait()
-		require.LessOrEqual(t, d.queue.puts.Load(), int64(6))
+		require.LessOrEqual(t, d.queue.Puts.Load(), int64(6))
 		d.run()
 		time.Sleep(time.Minute)
 		require.Equal(t, 1000, len(d.ids()))
@@ -192,15 +196,15 @@ func TestRequestsShareAWrite(t *testing.T) {
 func TestAQueueThatFailsIsAnswered503(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
-		d.queue.fail(errDisk)
+		d.queue.Fail(errDisk)
 		require.Equal(t, 503, d.post("user-1", 1))
 		require.Error(t, d.relay.Ready())
 		require.Equal(t, map[string]int{"failed queue": 1}, d.fates())
-		puts := d.queue.puts.Load()
+		puts := d.queue.Puts.Load()
 		require.Equal(t, 503, d.post("user-1", 2), "at once")
-		require.Equal(t, puts, d.queue.puts.Load())
+		require.Equal(t, puts, d.queue.Puts.Load())
 
-		d.queue.fail(nil)
+		d.queue.Fail(nil)
 		time.Sleep(time.Second)
 		require.NoError(t, d.relay.Ready())
 		require.Equal(t, 200, d.post("user-1", 3))
@@ -213,7 +217,7 @@ func TestAQueueThatFailsIsAnswered503(t *testing.T) {
 func TestAFullQueueIsAnswered503BeforeTheBodyIsRead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
-		d.queue.limit = 1
+		d.queue.Limit = 1
 		require.Equal(t, 200, d.post("user-1", 1))
 		require.Equal(t, 503, d.post("user-1", 2))
 		require.Equal(t, map[string]int{"failed queue_full": 1}, d.fates())
@@ -236,7 +240,7 @@ func TestAFullQueueIsAnswered503BeforeTheBodyIsRead(t *testing.T) {
 func TestASlowQueueIsAnsweredWithinTheTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
-		d.queue.slow = time.Hour
+		d.queue.Slow = time.Hour
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
@@ -253,9 +257,9 @@ func TestASlowQueueIsAnsweredWithinTheTime(t *testing.T) {
 func TestAWebhookTooLargeForTheQueueIs413(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
-		d.queue.fail(fmt.Errorf("%w: 9 bytes", iteramp.ErrFrameTooLarge))
+		d.queue.Fail(fmt.Errorf("%w: 9 bytes", iteramp.ErrFrameTooLarge))
 		require.Equal(t, 413, d.post("user-1", 1))
-		d.queue.fail(nil)
+		d.queue.Fail(nil)
 		require.Equal(t, 200, d.post("user-1", 1))
 	})
 }
@@ -307,7 +311,7 @@ func TestRunGivesBackWhatItCannotDeliver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
 		d.fake.Throttle("busy-user")
-		d.queue.slow = time.Millisecond
+		d.queue.Slow = time.Millisecond
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() { require.Equal(t, 200, d.post([]string{"busy-user", "user-1"}[i%2], i)) })
@@ -348,15 +352,15 @@ func TestWhatIsGivenUpIsADeadLetter(t *testing.T) {
 		}
 		d.run()
 		time.Sleep(4 * time.Minute)
-		require.Equal(t, map[string]int{"invalid": 1, "quota": 1}, d.letters.reasons())
+		require.Equal(t, map[string]int{"invalid": 1, "quota": 1}, d.letters.Reasons())
 		require.Equal(t, 1, d.queue.Waiting())
 		time.Sleep(3 * time.Minute)
-		require.Equal(t, map[string]int{"invalid": 1, "quota": 1, "throttled": 1}, d.letters.reasons())
+		require.Equal(t, map[string]int{"invalid": 1, "quota": 1, "throttled": 1}, d.letters.Reasons())
 		require.Equal(t, map[string]int{"delivered": 2, "refused invalid": 1, "refused quota": 1, "refused throttled": 1}, d.fates())
 		require.Zero(t, d.queue.Waiting())
 		require.Equal(t, map[string]int64{"invalid": 1, "quota": 1, "throttled": 1}, d.relay.Stats().Refused)
 		arrived := d.ids()
-		for _, l := range d.letters.list() {
+		for _, l := range d.letters.List() {
 			require.NotContains(t, arrived, l.ID, "in two places")
 			e, err := webhook.Parse(l.Webhook)
 			require.NoError(t, err)
@@ -375,24 +379,24 @@ func TestAFrameIsDoneOnlyWhenItsLettersAreStored(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
 		d.fake.Drop(func(e amplitudetest.Event) bool { return e.UserID == "lost-user" })
-		d.letters.fail(errDisk)
+		d.letters.Fail(errDisk)
 		require.Equal(t, 200, d.post("user-1", 0))
 		require.Equal(t, 200, d.post("lost-user", 1))
 		d.run()
 		time.Sleep(time.Hour)
 		require.Equal(t, 1, d.queue.Waiting())
 		require.Equal(t, map[string]int{"delivered": 1}, d.fates())
-		require.LessOrEqual(t, d.letters.puts.Load(), int64(400), "a try every 10 seconds")
+		require.LessOrEqual(t, d.letters.Puts.Load(), int64(400), "a try every 10 seconds")
 		require.Equal(t, 1, strings.Count(d.logged(), "cannot be stored"))
 		d.stop()
-		require.EqualValues(t, 1, d.queue.retried.Load())
+		require.EqualValues(t, 1, d.queue.Retried.Load())
 
-		d.letters.fail(nil)
+		d.letters.Fail(nil)
 		d.restart()
 		require.Equal(t, 200, d.post("user-1", 2), "so that a refusal can be an event's own fault")
 		d.run()
 		time.Sleep(3 * time.Minute)
-		require.Equal(t, map[string]int{"invalid": 1}, d.letters.reasons())
+		require.Equal(t, map[string]int{"invalid": 1}, d.letters.Reasons())
 		require.Zero(t, d.queue.Waiting())
 		d.stop()
 	})
@@ -409,8 +413,8 @@ func TestAFrameThatCannotBeReadIsADeadLetterAndStopsNobody(t *testing.T) {
 		d.run()
 		time.Sleep(time.Second)
 		require.Equal(t, 1, len(d.ids()))
-		require.Equal(t, map[string]int{"frame": len(frames)}, d.letters.reasons())
-		for _, l := range d.letters.list() {
+		require.Equal(t, map[string]int{"frame": len(frames)}, d.letters.Reasons())
+		for _, l := range d.letters.List() {
 			require.True(t, slices.ContainsFunc(frames, func(f []byte) bool { return bytes.Equal(f, l.Webhook) }))
 		}
 		require.Zero(t, d.queue.Waiting())
@@ -430,7 +434,7 @@ func TestAPanickingRuleIsADeadLetter(t *testing.T) {
 		})
 		d.run()
 		time.Sleep(time.Second)
-		require.Equal(t, map[string]int{"panic": 2}, d.letters.reasons())
+		require.Equal(t, map[string]int{"panic": 2}, d.letters.Reasons())
 		require.Equal(t, map[string]int{"refused panic": 2}, d.fates())
 		require.Zero(t, d.queue.Waiting())
 		d.stop()
@@ -480,7 +484,7 @@ func TestAThrottledUserHoldsUpNobodyElse(t *testing.T) {
 		require.Equal(t, 2700, len(d.ids()))
 		d.fake.Release("busy-user")
 		time.Sleep(time.Minute)
-		require.Equal(t, 3000-len(d.letters.list()), len(d.ids()))
+		require.Equal(t, 3000-len(d.letters.List()), len(d.ids()))
 		require.Zero(t, d.queue.Waiting())
 		d.stop()
 	})
@@ -499,7 +503,7 @@ func TestFramesOfWhichLittleIsLeftTakeLittleMemory(t *testing.T) {
 		big := func(user string, n int) []byte {
 			return bytes.Replace(click(user, n), []byte(`"https://example.com"`), []byte(`"`+padding+`"`), 1)
 		}
-		d.queue.slow = time.Millisecond
+		d.queue.Slow = time.Millisecond
 		const frames = 120
 		for f := range frames { // 60 MB in all
 			var wg sync.WaitGroup
@@ -536,7 +540,7 @@ func TestAFrameHandedOutBeforeIsNotSentBlindlyAfterTheWindow(t *testing.T) {
 		time.Sleep(6 * 24 * time.Hour)
 		d.run()
 		time.Sleep(time.Second)
-		require.Equal(t, map[string]int{"dedup_window": 1}, d.letters.reasons())
+		require.Equal(t, map[string]int{"dedup_window": 1}, d.letters.Reasons())
 		require.Equal(t, 1, len(d.ids()))
 		require.Equal(t, map[string]int{"delivered": 1, "refused dedup_window": 1}, d.fates())
 		d.stop()
@@ -567,10 +571,10 @@ func TestAQueueThatGivesNothingIsWaitedOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		d := newDurable(t)
 		require.Equal(t, 200, d.post("user-1", 1))
-		d.queue.fail(errDisk)
+		d.queue.Fail(errDisk)
 		d.run()
 		time.Sleep(time.Minute)
-		d.queue.fail(nil)
+		d.queue.Fail(nil)
 		time.Sleep(10 * time.Second)
 		require.Equal(t, 1, len(d.ids()))
 		require.Equal(t, 1, strings.Count(d.logged(), "gives no frames"))
@@ -602,7 +606,7 @@ func TestIdentifyIsSettledWithItsEvent(t *testing.T) {
 		require.Equal(t, 1, len(d.ids()), "property changes are no events of their own")
 		require.NotEmpty(t, d.fake.UserProperties(d.fake.Events()[0].UserID))
 		require.Equal(t, map[string]int{"delivered": 1}, d.fates())
-		require.EqualValues(t, 1, d.queue.done.Load())
+		require.EqualValues(t, 1, d.queue.Done.Load())
 		d.stop()
 	})
 }
@@ -646,6 +650,6 @@ func TestTheOrderOfAUserIsKeptUnderRandomAnswers(t *testing.T) {
 
 func TestConfigWantsADeadLetterBesideAQueue(t *testing.T) {
 	t.Parallel()
-	_, err := iteramp.NewRelay(iteramp.RelayConfig{Queue: &memoryQueue{}})
+	_, err := iteramp.NewRelay(iteramp.RelayConfig{Queue: &queuetest.Queue{}})
 	require.ErrorContains(t, err, "Queue without a DeadLetter")
 }

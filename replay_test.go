@@ -11,6 +11,7 @@ import (
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude"
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
+	"github.com/iteramp/iteramp/internal/queuetest"
 	"github.com/iteramp/iteramp/iterable/webhook"
 	"github.com/iteramp/iteramp/mapping"
 )
@@ -22,15 +23,15 @@ func TestReplaySendsALetterOnce(t *testing.T) {
 		d.run()
 		require.Equal(t, 200, d.post("spent-user", 1))
 		time.Sleep(time.Second)
-		require.Equal(t, map[string]int{"quota": 1}, d.letters.reasons())
-		l := d.letters.list()[0]
+		require.Equal(t, map[string]int{"quota": 1}, d.letters.Reasons())
+		l := d.letters.List()[0]
 
 		time.Sleep(time.Hour)
 		err := d.relay.Replay(t.Context(), l)
 		failed, ok := errors.AsType[*amplitude.BatchError](err)
 		require.True(t, ok)
 		require.Equal(t, amplitude.ReasonQuota, failed.Rejected[0].Reason)
-		again := d.letters.list()[0]
+		again := d.letters.List()[0]
 		require.Equal(t, l.Attempts+1, again.Attempts)
 		require.True(t, again.Last.After(l.Last))
 		require.Equal(t, l.First, again.First)
@@ -38,7 +39,7 @@ func TestReplaySendsALetterOnce(t *testing.T) {
 		d.fake.Release("spent-user") // the quota is a day's
 		require.NoError(t, d.relay.Replay(t.Context(), l))
 		require.NoError(t, d.relay.Replay(t.Context(), l), "harmless")
-		require.Empty(t, d.letters.list())
+		require.Empty(t, d.letters.List())
 		require.Equal(t, 1, len(d.ids()))
 		d.stop()
 	})
@@ -57,10 +58,10 @@ func TestReplayGoesThroughTheRulesAgain(t *testing.T) {
 				ID: mapping.Rules{}.InsertID(e), Route: "default", Reason: "invalid", First: time.Now(), Webhook: body,
 			}))
 		}
-		for _, l := range d.letters.list() {
+		for _, l := range d.letters.List() {
 			require.NoError(t, d.relay.Replay(t.Context(), l))
 		}
-		require.Empty(t, d.letters.list())
+		require.Empty(t, d.letters.List())
 		require.Equal(t, 1, len(d.ids()))
 	})
 }
@@ -79,12 +80,12 @@ func TestReplayTakesFramesApart(t *testing.T) {
 		require.NoError(t, d.relay.Replay(t.Context(), good))
 		require.Error(t, d.relay.Replay(t.Context(), bad))
 		require.Equal(t, 1, len(d.ids()))
-		require.Equal(t, 1, len(d.letters.list()))
+		require.Equal(t, 1, len(d.letters.List()))
 
 		d.fake.FailNext(503, 503, 503)
 		require.NoError(t, d.letters.Put(t.Context(), good))
 		require.Error(t, d.relay.Replay(t.Context(), good))
-		require.Equal(t, map[string]int{"frame": 2}, d.letters.reasons(), "a frame stays one")
+		require.Equal(t, map[string]int{"frame": 2}, d.letters.Reasons(), "a frame stays one")
 	})
 }
 
@@ -92,7 +93,7 @@ func TestReplaySaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	var fake amplitudetest.Fake
 	require.ErrorContains(t, newRelay(t, &fake).Replay(t.Context(), iteramp.Letter{}), "DeadLetter")
-	relay := newRelay(t, &fake, func(cfg *iteramp.RelayConfig) { cfg.DeadLetter = new(memoryLetters) })
+	relay := newRelay(t, &fake, func(cfg *iteramp.RelayConfig) { cfg.DeadLetter = new(queuetest.Letters) })
 	require.ErrorContains(t, relay.Replay(t.Context(), iteramp.Letter{Route: "other"}), "no route")
 	require.ErrorIs(t, relay.Replay(t.Context(), iteramp.Letter{Route: "default", Webhook: []byte("{")}), webhook.ErrSyntax)
 }
@@ -102,17 +103,17 @@ func TestReplaySaysWhatIsWrong(t *testing.T) {
 func TestADirectRelayKeepsLetters(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var fake amplitudetest.Fake
-		var letters memoryLetters
+		var letters queuetest.Letters
 		fake.Drop(func(e amplitudetest.Event) bool { return e.UserID == "lost-user" })
 		relay := newRelay(t, &fake, func(cfg *iteramp.RelayConfig) { cfg.DeadLetter = &letters })
 		require.Equal(t, 200, post(relay, token, click("user-1", 0)).Code)
-		letters.fail(errDisk)
+		letters.Fail(errDisk)
 		require.Equal(t, 503, post(relay, token, click("lost-user", 1)).Code)
-		letters.fail(nil)
+		letters.Fail(nil)
 		require.Equal(t, 200, post(relay, token, click("user-1", 2)).Code)
 		require.Equal(t, 200, post(relay, token, click("lost-user", 1)).Code)
-		require.Equal(t, map[string]int{"invalid": 1}, letters.reasons())
-		require.Equal(t, click("lost-user", 1), letters.list()[0].Webhook)
+		require.Equal(t, map[string]int{"invalid": 1}, letters.Reasons())
+		require.Equal(t, click("lost-user", 1), letters.List()[0].Webhook)
 	})
 }
 
@@ -136,8 +137,8 @@ func TestPurgeFindsAUserByIdAndAddress(t *testing.T) {
 		purged, _, err = iteramp.PurgeLetters(t.Context(), &d.letters, "USER-2@example.com")
 		require.NoError(t, err)
 		require.Equal(t, 1, purged)
-		require.Equal(t, 2, len(d.letters.list()), "those that cannot be read")
-		for _, l := range d.letters.list() {
+		require.Equal(t, 2, len(d.letters.List()), "those that cannot be read")
+		for _, l := range d.letters.List() {
 			require.False(t, bytes.Contains(l.Webhook, []byte("user-1")))
 		}
 	})

@@ -1,10 +1,10 @@
-package iteramp_test
+// Package queuetest is a queue and dead letters in memory, for tests in virtual time.
+package queuetest
 
 import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -15,21 +15,24 @@ import (
 	"github.com/iteramp/iteramp"
 )
 
-// memoryQueue is a Queue that forgets with the process and otherwise keeps the
-// contract: what is neither done nor extended for a minute comes again.
-type memoryQueue struct {
-	mu      sync.Mutex
-	frames  map[string][]*memoryFrame
-	changed chan struct{}
-	err     error         // of Put and Take
-	slow    time.Duration // of each Put
-	limit   int           // frames; 0 means none
+// Queue is an [iteramp.Queue] that forgets with the process and otherwise keeps the
+// contract: what is neither done nor extended for a minute comes again. Its fields
+// are set before it is used.
+type Queue struct {
+	Slow  time.Duration // of each Put
+	Limit int           // frames; 0 means none
 
-	puts, done, retried atomic.Int64
+	// How often each was called.
+	Puts, Done, Retried atomic.Int64
+
+	mu      sync.Mutex
+	frames  map[string][]*frame
+	changed chan struct{}
+	err     error // of Put and Take
 }
 
-type memoryFrame struct {
-	q     *memoryQueue
+type frame struct {
+	q     *Queue
 	bytes []byte
 	taken int
 	due   time.Time // when it may be handed out
@@ -37,59 +40,61 @@ type memoryFrame struct {
 
 const handOutAgain = time.Minute
 
-func (q *memoryQueue) Put(ctx context.Context, route string, frame []byte) error {
-	if q.slow > 0 {
+func (q *Queue) Put(ctx context.Context, route string, b []byte) error {
+	if q.Slow > 0 {
 		select {
-		case <-time.After(q.slow):
+		case <-time.After(q.Slow):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.puts.Add(1)
+	q.Puts.Add(1)
 	switch {
 	case q.err != nil:
 		return q.err
-	case q.limit > 0 && q.waiting() >= q.limit:
+	case q.Limit > 0 && q.waiting() >= q.Limit:
 		return iteramp.ErrQueueFull
 	}
 	if q.frames == nil {
-		q.frames = make(map[string][]*memoryFrame)
+		q.frames = make(map[string][]*frame)
 	}
-	q.frames[route] = append(q.frames[route], &memoryFrame{q: q, bytes: bytes.Clone(frame)})
+	q.frames[route] = append(q.frames[route], &frame{q: q, bytes: bytes.Clone(b)})
 	q.wake()
 	return nil
 }
 
-func (q *memoryQueue) wake() {
+func (q *Queue) wake() {
 	if q.changed != nil {
 		close(q.changed)
 		q.changed = nil
 	}
 }
 
-func (q *memoryQueue) waiting() (n int) {
+func (q *Queue) waiting() (n int) {
 	for _, frames := range q.frames {
 		n += len(frames)
 	}
 	return n
 }
 
-func (q *memoryQueue) Waiting() int {
+// Waiting is how many frames are not done.
+func (q *Queue) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.waiting()
 }
 
-func (q *memoryQueue) fail(err error) {
+// Fail has Put and Take fail until it is called with nil.
+func (q *Queue) Fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.err = err
 	q.wake()
 }
 
-func (q *memoryQueue) Take(ctx context.Context, route string) (iteramp.Delivery, error) {
+func (q *Queue) Take(ctx context.Context, route string) (iteramp.Delivery, error) {
 	for {
 		f, wait, changed, err := q.next(route)
 		if f != nil || err != nil {
@@ -107,7 +112,7 @@ func (q *memoryQueue) Take(ctx context.Context, route string) (iteramp.Delivery,
 	}
 }
 
-func (q *memoryQueue) next(route string) (d iteramp.Delivery, wait time.Duration, changed chan struct{}, err error) {
+func (q *Queue) next(route string) (d iteramp.Delivery, wait time.Duration, changed chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err != nil {
@@ -121,7 +126,7 @@ func (q *memoryQueue) next(route string) (d iteramp.Delivery, wait time.Duration
 		}
 		f.taken++
 		f.due = time.Now().Add(handOutAgain)
-		return &memoryDelivery{f, f.taken}, 0, nil, nil
+		return &delivery{f, f.taken}, 0, nil, nil
 	}
 	if q.changed == nil {
 		q.changed = make(chan struct{})
@@ -129,60 +134,62 @@ func (q *memoryQueue) next(route string) (d iteramp.Delivery, wait time.Duration
 	return nil, wait, q.changed, nil
 }
 
-type memoryDelivery struct {
-	f     *memoryFrame
+type delivery struct {
+	f     *frame
 	taken int
 }
 
-func (d *memoryDelivery) Frame() []byte { return d.f.bytes }
-func (d *memoryDelivery) Taken() int    { return d.taken }
+func (d *delivery) Frame() []byte { return d.f.bytes }
+func (d *delivery) Taken() int    { return d.taken }
 
-func (d *memoryDelivery) Done(context.Context) error {
+func (d *delivery) Done(context.Context) error {
 	q := d.f.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.done.Add(1)
+	q.Done.Add(1)
 	for route, frames := range q.frames {
-		q.frames[route] = slices.DeleteFunc(frames, func(f *memoryFrame) bool { return f == d.f })
+		q.frames[route] = slices.DeleteFunc(frames, func(f *frame) bool { return f == d.f })
 	}
 	return nil
 }
 
-func (d *memoryDelivery) Retry(_ context.Context, after time.Duration) error {
+func (d *delivery) Retry(_ context.Context, after time.Duration) error {
 	q := d.f.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.retried.Add(1)
+	q.Retried.Add(1)
 	d.f.due = time.Now().Add(after)
 	q.wake()
 	return nil
 }
 
-func (d *memoryDelivery) Extend(context.Context) error {
+func (d *delivery) Extend(context.Context) error {
 	d.f.q.mu.Lock()
 	defer d.f.q.mu.Unlock()
 	d.f.due = time.Now().Add(handOutAgain)
 	return nil
 }
 
-// memoryLetters is a DeadLetter.
-type memoryLetters struct {
+// Letters is an [iteramp.DeadLetter].
+type Letters struct {
+	Puts atomic.Int64 // how often Put was called
+
 	mu      sync.Mutex
 	letters map[[2]string]iteramp.Letter
 	err     error
-	puts    atomic.Int64
 }
 
-func (m *memoryLetters) fail(err error) {
+// Fail has Put and Delete fail until it is called with nil.
+func (m *Letters) Fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.err = err
 }
 
-func (m *memoryLetters) Put(_ context.Context, l iteramp.Letter) error {
+func (m *Letters) Put(_ context.Context, l iteramp.Letter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.puts.Add(1)
+	m.Puts.Add(1)
 	if m.err != nil {
 		return m.err
 	}
@@ -194,7 +201,7 @@ func (m *memoryLetters) Put(_ context.Context, l iteramp.Letter) error {
 	return nil
 }
 
-func (m *memoryLetters) Get(_ context.Context, route, id string) (iteramp.Letter, error) {
+func (m *Letters) Get(_ context.Context, route, id string) (iteramp.Letter, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l, ok := m.letters[[2]string{route, id}]
@@ -204,15 +211,16 @@ func (m *memoryLetters) Get(_ context.Context, route, id string) (iteramp.Letter
 	return l, nil
 }
 
-func (m *memoryLetters) list() []iteramp.Letter {
+// List has the oldest letter first.
+func (m *Letters) List() []iteramp.Letter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.SortedFunc(maps.Values(m.letters), func(a, b iteramp.Letter) int { return cmp.Or(a.Last.Compare(b.Last), cmp.Compare(a.ID, b.ID)) })
 }
 
-func (m *memoryLetters) All(context.Context) iter.Seq2[iteramp.Letter, error] {
+func (m *Letters) All(context.Context) iter.Seq2[iteramp.Letter, error] {
 	return func(yield func(iteramp.Letter, error) bool) {
-		for _, l := range m.list() {
+		for _, l := range m.List() {
 			if !yield(l, nil) {
 				return
 			}
@@ -220,7 +228,7 @@ func (m *memoryLetters) All(context.Context) iter.Seq2[iteramp.Letter, error] {
 	}
 }
 
-func (m *memoryLetters) Delete(_ context.Context, route, id string) error {
+func (m *Letters) Delete(_ context.Context, route, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
@@ -230,13 +238,11 @@ func (m *memoryLetters) Delete(_ context.Context, route, id string) error {
 	return nil
 }
 
-// reasons counts the letters.
-func (m *memoryLetters) reasons() map[string]int {
+// Reasons counts the letters.
+func (m *Letters) Reasons() map[string]int {
 	got := make(map[string]int)
-	for _, l := range m.list() {
+	for _, l := range m.List() {
 		got[l.Reason]++
 	}
 	return got
 }
-
-var errDisk = errors.New("the disk is gone")
