@@ -1,4 +1,4 @@
-package campaign
+package main
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,10 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var (
-	backlog = flag.Int("backlog", 20_000, "how many webhooks pile up")
-	uploads = flag.Float64("uploads", 4, "how many uploads a second drain them")
-)
+var uploads = flag.Float64("uploads", 4, "how many uploads a second drain a backlog")
 
 // counter is an Amplitude that can be down and keeps nothing but the insert_ids.
 type counter struct {
@@ -68,49 +66,46 @@ func (c *counter) count() int {
 	return len(c.seen)
 }
 
-// While Amplitude is down webhooks pile up; the process is killed and started
-// again; Amplitude comes back. Little memory, accepting again at once, draining at
-// the rate that is allowed, and nothing lost.
-func TestABacklogDrains(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes")
-	}
-	c := &counter{seen: make(map[string]bool)}
-	c.down.Store(true)
-	srv := httptest.NewServer(c)
-	defer srv.Close()
-	dir := t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o700))
+// Webhooks pile up while Amplitude is down. The relay is killed, accepts again, and
+// delivers all of them when Amplitude is back, in bounded memory.
+func TestF08Backlog(t *testing.T) {
+	whole(t, "F08b", "a backlog", counts{20_000, 200_000, 1_000_000}, func(t *testing.T, _ *rand.Rand, n int) {
+		c := &counter{seen: make(map[string]bool)}
+		c.down.Store(true)
+		srv := httptest.NewServer(c)
+		defer srv.Close()
+		o := order{Amplitude: srv.URL, Dir: storeDir(t), Uploads: *uploads}
 
-	p := startLimited(t, srv.URL, dir, *uploads)
-	began := time.Now()
-	owed := fill(t, p.url, *backlog)
-	t.Logf("%d accepted in %s: %.0f/s", owed, time.Since(began).Round(time.Second), float64(owed)/time.Since(began).Seconds())
-	peak := p.peak(t)
-	p.kill()
+		p := start(t, o)
+		began := time.Now()
+		owed := fill(t, p.url, n)
+		t.Logf("%d accepted in %s: %.0f/s", owed, time.Since(began).Round(time.Second), float64(owed)/time.Since(began).Seconds())
+		peak := p.peak(t)
+		p.kill()
 
-	began = time.Now()
-	p = startLimited(t, srv.URL, dir, *uploads)
-	for !post(t.Context(), http.DefaultClient, p.url, *backlog+1) {
-		require.Less(t, time.Since(began), time.Minute)
-	}
-	owed++
-	t.Logf("accepting again after %s", time.Since(began).Round(time.Millisecond))
-	back := time.Now()
-	c.down.Store(false)
-	require.Eventually(t, func() bool { return c.count() >= owed-2000 }, 10*time.Minute, 10*time.Millisecond)
-	fraction := float64(c.requests-1) / (*uploads * c.last.Sub(c.first).Seconds())
-	rate := float64(c.count()) / c.last.Sub(c.first).Seconds()
-	t.Logf("first delivery after %s; drained at %.0f/s, %.2f of the %g uploads a second that are allowed, %.0f events each",
-		c.first.Sub(back).Round(time.Millisecond), rate, fraction, *uploads, float64(c.count())/float64(c.requests))
-	require.Eventually(t, func() bool { return c.count() == owed }, 2*time.Minute, 100*time.Millisecond, "what was in hand comes after a minute")
-	peak = max(peak, p.peak(t))
-	t.Logf("peak memory %d MiB", peak>>20)
-	require.LessOrEqual(t, c.first.Sub(back), 6*time.Second)
-	require.LessOrEqual(t, peak, int64(256<<20))
-	p.drained(t, 2*time.Minute)
-	p.stop(t)
-	require.Empty(t, lettersIn(t, dir))
+		began = time.Now()
+		p = start(t, o)
+		for !post(t.Context(), http.DefaultClient, p.url, n+1) {
+			require.Less(t, time.Since(began), time.Minute)
+		}
+		owed++
+		t.Logf("accepting again after %s", time.Since(began).Round(time.Millisecond))
+		back := time.Now()
+		c.down.Store(false)
+		require.Eventually(t, func() bool { return c.count() >= owed-2000 }, 10*time.Minute, 10*time.Millisecond)
+		fraction := float64(c.requests-1) / (*uploads * c.last.Sub(c.first).Seconds())
+		rate := float64(c.count()) / c.last.Sub(c.first).Seconds()
+		t.Logf("first delivery after %s; drained at %.0f/s, %.2f of the %g uploads a second that are allowed, %.0f events each",
+			c.first.Sub(back).Round(time.Millisecond), rate, fraction, *uploads, float64(c.count())/float64(c.requests))
+		require.Eventually(t, func() bool { return c.count() == owed }, 2*time.Minute, 100*time.Millisecond, "what was in hand comes after a minute")
+		peak = max(peak, p.peak(t))
+		t.Logf("peak memory %d MiB", peak>>20)
+		require.LessOrEqual(t, c.first.Sub(back), 6*time.Second)
+		require.LessOrEqual(t, peak, int64(256<<20))
+		p.drained(t, 2*time.Minute)
+		p.stop(t)
+		require.Empty(t, lettersIn(t, o.Dir))
+	})
 }
 
 // fill posts webhooks until all are accepted.

@@ -1,11 +1,10 @@
-package campaign
+package main
 
 import (
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -21,11 +20,6 @@ import (
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
 )
 
-var (
-	kills = flag.Int("kills", 10, "how often the relay is killed")
-	seed  = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
-)
-
 // vendor is an Amplitude that answers by a seeded plan.
 type vendor struct {
 	fake amplitudetest.Fake
@@ -35,6 +29,7 @@ type vendor struct {
 	rng    *rand.Rand
 	calm   bool
 	partly int // answers that named events
+	large  int // answers that the request was too large
 }
 
 func newVendor(t *testing.T, seed uint64) *vendor {
@@ -77,12 +72,25 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 		v.fake.Throttle(user)
 		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(user) })
 	case chance == 3 && r.ContentLength > 4<<10: // of one event that would be for good, and so at every attempt
+		v.mu.Lock()
+		v.large++
+		v.mu.Unlock()
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return true
 	case chance == 4:
 		time.Sleep(time.Duration(v.chance(300)) * time.Millisecond)
 	}
 	return false
+}
+
+// answers is how often Amplitude answered with a status.
+func (v *vendor) answers(status int) (n int) {
+	for _, r := range v.fake.Requests() {
+		if r.Status == status {
+			n++
+		}
+	}
+	return n
 }
 
 // chance is a number below n, or n when all is calm.
@@ -167,30 +175,60 @@ func post(ctx context.Context, client *http.Client, url string, n int) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// A relay that is killed at random instants, under load and while Amplitude answers
-// anything, loses nothing, and has nothing in two places.
-func TestKillsLoseNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes")
-	}
-	t.Logf("-seed %d -kills %d", *seed, *kills)
-	v := newVendor(t, *seed)
-	rng := rand.New(rand.NewPCG(*seed, 2))
-	dir, l := t.TempDir(), new(ledger)
+// A relay is killed, under load and while Amplitude answers anything: half of the
+// times at a random instant, else at each step of a webhook's way.
+func TestF01(t *testing.T) {
+	// 50 at the first tier would take two minutes more.
+	whole(t, "F01", "kill -9", counts{32, 1_000, 5_000}, func(t *testing.T, rng *rand.Rand, n int) {
+		v := newVendor(t, rng.Uint64())
+		dir, l := storeDir(t), new(ledger)
+		hit := make(map[string]int)
+		for i := range n {
+			o := order{Amplitude: v.url, Dir: dir}
+			if i%2 == 0 {
+				o.KillAt, o.Nth = steps[i/2%len(steps)], 1+rng.Int64N(8)
+			}
+			limit := time.Duration(1+rng.IntN(800)) * time.Millisecond
+			if o.KillAt != "" {
+				limit = 5 * time.Second
+			}
+			p := start(t, o)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				select {
+				case step := <-p.killed:
+					hit[step]++
+				case <-time.After(limit):
+				}
+				p.kill()
+				cancel()
+			}()
+			drive(ctx, p.url, l, 16)
+		}
+		finish(t, v, dir, l)
+		t.Logf("%d events came twice, %d answers named events, killed at %v", v.fake.Duplicates(), v.partly, hit)
+		require.Positive(t, v.fake.Duplicates(), "no kill came between delivery and its end")
+		require.Positive(t, v.partly)
+		require.Positive(t, v.large)
+		require.Positive(t, v.answers(http.StatusTooManyRequests))
+		for i := range min(len(steps), n/2) {
+			require.Positive(t, hit[steps[i]], "no kill when it was: %s", steps[i])
+		}
+	})
+}
+
+func storeDir(t *testing.T) string {
+	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))
-	for range *kills {
-		p := start(t, v.url, dir)
-		ctx, cancel := context.WithCancel(t.Context())
-		timer := time.AfterFunc(time.Duration(1+rng.IntN(800))*time.Millisecond, func() {
-			p.kill()
-			cancel()
-		})
-		drive(ctx, p.url, l, 16)
-		timer.Stop()
-	}
+	return dir
+}
+
+// finish ends all faults, sends more, waits until nothing is left, and judges.
+func finish(t *testing.T, v *vendor, dir string, l *ledger) verdict {
+	t.Helper()
 	v.calmDown()
-	p := start(t, v.url, dir)
-	for range 500 { // it serves
+	p := start(t, order{Amplitude: v.url, Dir: dir})
+	for range 100 { // it serves
 		n := l.draw()
 		if post(t.Context(), http.DefaultClient, p.url, n) {
 			l.owe(n)
@@ -198,9 +236,8 @@ func TestKillsLoseNothing(t *testing.T) {
 	}
 	p.drained(t, 6*time.Minute) // what was in hand comes again after a minute or two
 	p.stop(t)
-	judge(l, v.fake.Events(), lettersIn(t, dir)).clean(t)
-	t.Logf("%d events came twice, %d answers named events", v.fake.Duplicates(), v.partly)
-	require.Greater(t, l.count(), 500)
-	require.Positive(t, v.fake.Duplicates(), "no kill came between delivery and its end")
-	require.Positive(t, v.partly)
+	got := judge(l, v.fake.Events(), lettersIn(t, dir))
+	got.clean(t)
+	require.GreaterOrEqual(t, l.count(), 100, "it did not serve")
+	return got
 }

@@ -1,11 +1,9 @@
-package campaign
+package main
 
 import (
 	"context"
-	"flag"
 	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,60 +13,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var cuts = flag.Int("cuts", 2, "how often power is cut")
-
 // A kill does not test durability: the page cache outlives the process. Here the
 // store lies on an ext4 in an image file. A cut kills the relay and goes on with a
 // copy of the image, which has nothing but what was synced.
-func TestPowerCutsLoseNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("no power cuts: mounting an image takes root")
-	}
-	t.Logf("-seed %d -cuts %d", *seed, *cuts)
-	holdWritesBack(t)
-	v := newVendor(t, *seed)
-	rng := rand.New(rand.NewPCG(*seed, 3))
-	work, l := t.TempDir(), new(ledger)
-	image := filepath.Join(work, "disk")
-	if err := newImage(image); err != nil {
-		t.Skipf("no power cuts: %v", err)
-	}
-	disk, err := mount(t, image)
-	if err != nil {
-		t.Skipf("no power cuts: %v", err)
-	}
-	for range *cuts {
-		p := start(t, v.url, filepath.Join(disk, "store"))
-		ctx, cancel := context.WithCancel(t.Context())
-		timer := time.AfterFunc(time.Duration(100+rng.IntN(1500))*time.Millisecond, func() {
-			p.kill()
-			cancel()
-		})
-		drive(ctx, p.url, l, 16)
-		timer.Stop()
-		next := image + "+"
-		require.NoError(t, copyFile(image, next))
-		unmount(t, disk)
-		require.NoError(t, os.Rename(next, image))
-		disk, err = mount(t, image)
-		require.NoError(t, err, "the file system did not survive the cut")
-	}
-	v.calmDown()
-	p := start(t, v.url, filepath.Join(disk, "store"))
-	for range 500 {
-		n := l.draw()
-		if post(t.Context(), http.DefaultClient, p.url, n) {
-			l.owe(n)
+func TestF02(t *testing.T) {
+	whole(t, "F02", "power cut", counts{2, 50, 200}, func(t *testing.T, rng *rand.Rand, n int) {
+		if os.Geteuid() != 0 {
+			t.Skip("mounting an image takes root")
 		}
-	}
-	p.drained(t, 6*time.Minute)
-	p.stop(t)
-	judge(l, v.fake.Events(), lettersIn(t, filepath.Join(disk, "store"))).clean(t)
-	require.Greater(t, l.count(), 500)
-	unmount(t, disk)
+		holdWritesBack(t)
+		v := newVendor(t, rng.Uint64())
+		l := new(ledger)
+		image := filepath.Join(t.TempDir(), "disk")
+		if err := newImage(image); err != nil {
+			t.Skipf("no image: %v", err)
+		}
+		disk, err := mount(t, image)
+		if err != nil {
+			t.Skipf("no mount: %v", err)
+		}
+		for range n {
+			p := start(t, order{Amplitude: v.url, Dir: filepath.Join(disk, "store")})
+			ctx, cancel := context.WithCancel(t.Context())
+			timer := time.AfterFunc(time.Duration(100+rng.IntN(1500))*time.Millisecond, func() {
+				p.kill()
+				cancel()
+			})
+			drive(ctx, p.url, l, 16)
+			timer.Stop()
+			next := image + "+"
+			require.NoError(t, copyFile(image, next))
+			unmount(t, disk)
+			require.NoError(t, os.Rename(next, image))
+			disk, err = mount(t, image)
+			require.NoError(t, err, "the file system did not survive the cut")
+		}
+		finish(t, v, filepath.Join(disk, "store"), l)
+		unmount(t, disk)
+	})
 }
 
 // holdWritesBack keeps the kernel from writing what nobody has synced.

@@ -1,0 +1,5 @@
+package main
+
+import "io"
+
+func seedBugs(io.Writer) error { return nil }

@@ -1,0 +1,5 @@
+package main
+
+import "io"
+
+func compareAll(io.Writer) error { return nil }
