@@ -35,15 +35,18 @@ type vendor struct {
 func newVendor(t *testing.T, seed uint64) *vendor {
 	v := &vendor{rng: rand.New(rand.NewPCG(seed, 1))}
 	v.fake.HTTPV2.EventsPerSecond = -1
-	v.fake.Drop(func(e amplitudetest.Event) bool {
-		id, _ := e.EventProperties["messageId"].(string)
-		return unnamed(number(id))
-	})
+	v.fake.Drop(isDropped)
 	v.fake.Intercept(v.answer)
 	srv := httptest.NewServer(&v.fake)
 	t.Cleanup(srv.Close)
 	v.url = srv.URL
 	return v
+}
+
+// isDropped is for [amplitudetest.Fake.Drop].
+func isDropped(e amplitudetest.Event) bool {
+	id, _ := e.EventProperties["messageId"].(string)
+	return unnamed(number(id))
 }
 
 // answer stands before the fake. Events that are refused by name are so at every
