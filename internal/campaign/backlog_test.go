@@ -134,7 +134,7 @@ func fill(t *testing.T, url string, n int) int {
 
 // peak is the most memory the process has had, in bytes.
 func (p *process) peak(t *testing.T) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
 		t.Logf("no memory figure: %v", err)
 		return 0

@@ -198,6 +198,15 @@ type watch struct {
 	lines int
 	leaks []string
 	tail  []byte
+
+	failedWrites int // lines that tell of one
+}
+
+// failures is how often a store has noticed that a write failed.
+func (w *watch) failures() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failedWrites
 }
 
 // last is the end of what was logged, for the message of a failure.
@@ -217,6 +226,7 @@ func (w *watch) Write(line []byte) (int, error) {
 	if w.tail = append(w.tail, line...); len(w.tail) > 4000 {
 		w.tail = append(w.tail[:0], w.tail[len(w.tail)-2000:]...)
 	}
+	w.failedWrites += bytes.Count(line, []byte("a write failed"))
 	for _, c := range canaries {
 		if bytes.Contains(line, []byte(c)) {
 			w.leaks = append(w.leaks, string(line))
