@@ -23,13 +23,19 @@ const (
 	idleAfter = time.Minute
 )
 
-// shutter is closed for a moment after a failure. The zero value is open.
+// shutter is closed for a moment after a failure. The zero value is open. It goes by
+// the monotonic clock: the other one may be set back by an hour.
 type shutter struct {
-	until  atomic.Int64 // nanoseconds since 1970
-	failed atomic.Bool  // the last write did
+	until  atomic.Pointer[time.Time]
+	failed atomic.Bool // the last write did
 }
 
-func (s *shutter) closed() bool { return time.Now().UnixNano() < s.until.Load() }
+func (s *shutter) closed() bool {
+	until := s.until.Load()
+	return until != nil && time.Until(*until) > 0
+}
+
+func (s *shutter) shut() { s.until.Store(new(time.Now().Add(shutFor))) }
 
 // enqueue stores a webhook that the rules do not skip. Its outcome comes later: it
 // is answered with the status. A status of 0 says that the outcome is known now.
@@ -92,7 +98,7 @@ func (rt *route) store(ctx context.Context, g *gathering) {
 	case errors.Is(g.err, ErrFrameTooLarge):
 		rt.writes.shrink(len(g.frame))
 	default:
-		rt.shut.until.Store(time.Now().Add(shutFor).UnixNano())
+		rt.shut.shut()
 		if rt.shut.failed.CompareAndSwap(false, true) {
 			rt.log.LogAttrs(ctx, slog.LevelError, "the queue takes no webhooks, they are answered 503",
 				slog.String("route", rt.name), slog.Any("error", g.err))
