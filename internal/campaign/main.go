@@ -97,6 +97,9 @@ type result struct {
 // resultsFile is in the environment of the tests.
 const resultsFile = "ITERAMP_CAMPAIGN_RESULTS"
 
+// rowsWithin ends a run of rows that does not end by itself.
+var rowsWithin = 12 * time.Hour
+
 // runRows runs the tests in a directory.
 func runRows(dir string, out io.Writer) (results []result, err error) {
 	f, err := os.CreateTemp("", "campaign")
@@ -105,7 +108,7 @@ func runRows(dir string, out io.Writer) (results []result, err error) {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	args := []string{"test", ".", "-count=1", "-timeout=12h", "-parallel=8", "-run=^TestF[0-9]+", "-tier=" + *tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed)}
+	args := []string{"test", ".", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=8", "-run=^TestF[0-9]+", "-tier=" + *tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed)}
 	if *row != "" {
 		args[5] = "-run=^Test(" + *row + ")"
 	}
