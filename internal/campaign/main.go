@@ -43,7 +43,7 @@ var (
 	seed    = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the first run of each row")
 	race    = flag.Bool("race", false, "with the race detector")
 	bugs    = flag.Bool("bugs", false, "apply each seeded bug to a copy and see that a row fails")
-	bug     = flag.String("bug", "", "with -bugs: only those whose name matches this `pattern`")
+	bug     = flag.String("bug", "", "the same for those bugs only whose name matches this `pattern`")
 	compare = flag.Bool("compare", false, "compare with Amplitude's Go SDK under the same faults")
 )
 
@@ -59,7 +59,7 @@ func run() error {
 	switch {
 	case *compare:
 		return compareAll(os.Stdout)
-	case *bugs:
+	case *bugs || *bug != "":
 		return seedBugs(os.Stdout)
 	}
 	if *tier == "" {
