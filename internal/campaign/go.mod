@@ -8,6 +8,7 @@ replace (
 )
 
 require (
+	github.com/amplitude/analytics-go v1.3.1
 	github.com/iteramp/iteramp v0.0.0
 	github.com/iteramp/iteramp/jetstream v0.0.0
 	github.com/stretchr/testify v1.12.1
@@ -19,6 +20,7 @@ require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/google/go-querystring v1.2.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/google/uuid v1.3.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect

@@ -18,15 +18,12 @@ import (
 	"github.com/iteramp/iteramp/jetstream"
 )
 
-const users = 40
-
 // webhook is the webhook of a number: all of it follows from the number.
 func webhook(n int) []byte {
 	return fmt.Appendf(nil, `{"email":"%[1]s@example.com","userId":"%[1]s","eventName":"emailClick","dataFields":{"campaignId":%[2]d,"messageId":"m-%[2]d","createdAt":"2026-05-04 09:15:40 +00:00","url":"https://example.com/%[2]d","isBot":false,"exact":%[2]d.000000000000000001,"padding":%[3]q}}`,
 		user(n), n, padding(n))
 }
 
-func user(n int) string    { return fmt.Sprintf("user-%d", n%users) }
 func padding(n int) string { return strings.Repeat(string(rune('a'+n%26)), 100+n%1500) }
 
 // Some events are refused at every attempt: by name, or without one.
