@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/iteramp/iteramp/internal/rest"
 )
@@ -263,6 +264,7 @@ const maxLine = 64 << 10
 var (
 	errLongLine = errors.New("a line is longer than 64 KiB")
 	errWebPage  = errors.New(webPage)
+	errNotText  = errors.New("a line is not UTF-8")
 )
 
 // html is how a page begins, which may come as plain text. An id may begin with an
@@ -287,6 +289,9 @@ func eachLine(stream *rest.Stream, use func(string) bool) error {
 		line = bytes.TrimRight(line, "\r\n")
 		if html.Match(line) {
 			return stream.Failed(errWebPage)
+		}
+		if !utf8.Valid(line) { // a body that a proxy has compressed would pass for ids
+			return stream.Failed(errNotText)
 		}
 		if len(line) > 0 && !use(string(line)) {
 			return nil

@@ -111,6 +111,7 @@ func TestMembersEndInAnErrorUnlessTheListIsWhole(t *testing.T) {
 		{name: "cut at once", body: "", cut: true, problem: "unexpected EOF"},
 		{name: "a line without end", body: "a\n" + long, want: []string{"a"}, problem: "64 KiB"},
 		{name: "a page as text", body: "\n<HTML><body>", problem: "web page"},
+		{name: "a packed list", body: "\x1f\x8b\x08\n", problem: "not UTF-8"},
 		{name: "a body that does not say where it ends", body: "a\n", noLength: true, problem: "neither its length nor where it ends"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
