@@ -193,6 +193,9 @@ type reply struct {
 // headers, which the caller cleans.
 func (r reply) message() string { return cmp.Or(r.Msg, r.Message, r.Err) }
 
+// maxMessage bounds a text that is no JSON, before it is cleaned and cut to less.
+const maxMessage = 4 << 10
+
 // parseReply reads each field for itself: one of an unexpected type does not cost
 // the others. Text that is no JSON is the message.
 func parseReply(body []byte) reply {
@@ -201,7 +204,7 @@ func parseReply(body []byte) reply {
 		if isPage(body) {
 			return reply{} // of a gateway
 		}
-		return reply{Msg: string(body)}
+		return reply{Msg: string(body[:min(len(body), maxMessage)])}
 	}
 	var r reply
 	_ = json.Unmarshal(fields["code"], &r.Code)

@@ -107,6 +107,8 @@ func TestErrorsAreBounded(t *testing.T) {
 	err := client.Users.Update(t.Context(), UserUpdateRequest{UserID: "u-1001"})
 	require.Error(t, err)
 	require.LessOrEqual(t, len(err.Error()), 4<<10)
+	// A body that was cut is no JSON, and is not copied whole.
+	require.LessOrEqual(t, len(parseReply([]byte(strings.Repeat("a ", 1<<19))).Msg), 4<<10)
 }
 
 // FuzzReply reads what a stranger might answer to a refusal and to a bulk call.

@@ -480,6 +480,19 @@ func TestAWrappedDefaultTransportIsUsed(t *testing.T) { // not parallel: it chan
 	require.NoError(t, c.Do(t.Context(), get, nil))
 }
 
+func TestTheHeadOfAnAnswerIsBounded(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 1<<20))
+	}))
+	defer srv.Close()
+	c := newTestClient(nil)
+	c.HTTP = HTTPClient(nil)
+	err := c.Do(t.Context(), Call{Method: "GET", Base: srv.URL, Path: "/p"}, nil)
+	require.ErrorContains(t, err, "headers exceeded")
+	c.HTTP.CloseIdleConnections()
+}
+
 func TestOverlappingSecretsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	text := scrub("Invalid API key: apikey12345canary for user-10-annabel", []string{"12345", "user-10", "user-10-annabel", "apikey12345canary"})
