@@ -86,10 +86,14 @@ func members(n int) (ids []string) {
 	return ids
 }
 
-// some is a part of ids by chance.
+// some is a part of ids by chance, one of them at least.
 func some(rng *rand.Rand, ids []string) []string {
 	most := 1 + rng.IntN(10)
-	return slices.DeleteFunc(slices.Clone(ids), func(string) bool { return rng.IntN(10) >= most })
+	part := slices.DeleteFunc(slices.Clone(ids), func(string) bool { return rng.IntN(10) >= most })
+	if len(part) == 0 {
+		return ids[:1:1]
+	}
+	return part
 }
 
 // wire is what was asked of Iterable to change.
@@ -716,4 +720,196 @@ func (p *pair) lied(t *testing.T, l lie, had, ids []string, size int) iteramp.Do
 	require.NotNil(t, held, "%s: %v", l.name, o.err)
 	require.Equal(t, doubt, held.Doubt)
 	return doubt
+}
+
+// told is what the sync was told for good.
+type told struct {
+	named  map[string]bool // Iterable names them as forgotten
+	erased map[string]bool // Iterable has forgotten them, and so taken them off the list
+
+	never   map[string]bool // forgotten: not to be sent any more
+	refused map[string]bool // not to be sent while in the cohort
+	touched map[string]bool // may have been put on the list once, so they may be sent to find out
+}
+
+// hear judges what a sync sent by what it was told before, and takes note of what it
+// was told now. Those in have been in the cohort since.
+func (x *told) hear(t *testing.T, o outcome, in map[string]bool) {
+	t.Helper()
+	for id := range o.sent {
+		require.False(t, x.never[id], "a forgotten user is sent again")
+		require.False(t, x.refused[id], "who was refused for good is sent again")
+	}
+	for id, f := range o.fates {
+		switch {
+		case f.Fate == iteramp.Rejected && f.Reason == iterable.ReasonForgotten, f.Fate == iteramp.Removed && x.named[id]:
+			x.never[id] = true
+		case f.Fate == iteramp.Rejected && f.Reason.Permanent() && in[id] && !x.touched[id]:
+			x.refused[id] = true
+		}
+	}
+	for id := range o.sent {
+		if f := o.fates[id].Fate; f != iteramp.Rejected {
+			x.touched[id] = true
+		}
+	}
+}
+
+// refuse has Iterable refuse some ids, by name or not all of them. Whom it does not
+// know, or has forgotten, is on no list.
+func (p *pair) refuse(rng *rand.Rand, ids []string, x *told, named bool) {
+	listed := setOf(p.it.Members(p.list))
+	for range rng.IntN(12) {
+		id := pick(rng, ids...)
+		for range 1 + rng.IntN(5)/4 {
+			reason := pick(rng, iterabletest.ReasonConflict, iterabletest.ReasonInvalid, iterabletest.ReasonInvalidData)
+			switch {
+			case !named && rng.IntN(3) == 0:
+				reason = iterabletest.ReasonUnnamed
+			case !listed[id]:
+				reason = pick(rng, reason, iterabletest.ReasonNotFound, iterabletest.ReasonForgotten)
+			}
+			x.named[id] = x.named[id] || reason == iterabletest.ReasonForgotten
+			p.it.Refuse(reason, id)
+		}
+		if named && rng.IntN(6) == 0 {
+			id := pick(rng, ids...)
+			x.erased[id] = true
+			p.it.Forget(id)
+		}
+	}
+}
+
+// trouble has the next requests fail, or their answers be lost, and returns how many.
+// A request that is too large or in conflict as a whole has had no effect.
+func (p *pair) trouble(rng *rand.Rand) (n int) {
+	next, statuses := p.it.FailNext, []int{0, 200, 200, 409, 413, 429, 500, 502, 503}
+	if rng.IntN(2) == 0 {
+		next, statuses = p.it.LoseNext, []int{0, 0, 429, 500, 502, 504}
+	}
+	n = rng.IntN(8)
+	p.it.FailNext(200) // no failure: the lists
+	for range n {
+		next(pick(rng, statuses...))
+	}
+	return n + 1
+}
+
+// misleads changes answers such that no failure is hidden in both counts.
+func misleads(rng *rand.Rand, named, counted bool) func(map[string]any) {
+	return func(reply map[string]any) {
+		success, _ := reply["successCount"].(float64)
+		failed, _ := reply["failCount"].(float64)
+		switch rng.IntN(8) {
+		case 0:
+			reply["failCount"] = failed + pick(rng, 1, 3, 1e6)
+		case 1:
+			reply["successCount"] = success - pick(rng, 1, 3, 1e6)
+		case 2:
+			if counted {
+				reply["successCount"] = success + pick(rng, 1, 3, 1e6)
+			}
+		case 3:
+			if named {
+				reply["failCount"] = pick(rng, 0, -1, failed-1)
+			}
+		case 4, 5:
+			strangers := []any{"nobody-1", "", "nobody-1", nil, "foreign-1"}
+			lists, _ := reply["failedUpdates"].(map[string]any)
+			for _, list := range []map[string]any{lists, reply} {
+				for name, ids := range list {
+					if ids, ok := ids.([]any); ok && rng.IntN(2) == 0 {
+						list[name] = append(append(ids, strangers...), ids...)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Iterable refuses some, for all reasons, and its answers are lost, name strangers
+// or do not add up.
+func TestF19(t *testing.T) {
+	var met sync.Map // fates and reasons
+	var spared atomic.Int64
+	eachInBubble(t, "F19", "Iterable's partial failures", counts{500, 10_000, 100_000}, func(t *testing.T, rng *rand.Rand) {
+		all := members(pick(rng, 20, 60, 120))
+		if rng.IntN(20) == 0 {
+			all = members(1200) // of two batches
+		}
+		p := newPair(t)
+		p.it.OldReplies = rng.IntN(4) == 0
+		p.it.SkipsUncounted = rng.IntN(2) == 0
+		p.existingOnly = rng.IntN(3) == 0
+		for _, id := range some(rng, all) {
+			p.it.AddUser(id, nil)
+		}
+		x := told{make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool)}
+		named := !p.it.OldReplies && rng.IntN(2) == 0
+		for range 2 + rng.IntN(3) {
+			in := some(rng, all)
+			p.amp.SetMembers(p.cohort, in...)
+			now := setOf(in)
+			maps.DeleteFunc(x.refused, func(id string, _ bool) bool { return !now[id] })
+			p.refuse(rng, all, &x, named)
+			lost := p.trouble(rng)
+			p.verdicts = misleads(rng, named, !p.it.SkipsUncounted)
+			patience := pick(rng, time.Duration(rng.IntN(20_000))*time.Millisecond, 24*time.Hour, 24*time.Hour)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			o := p.sync(t, ctx, 1_000_000)
+			cancel()
+			x.hear(t, o, now)
+			for _, f := range o.fates {
+				met.Store(string(f.Fate)+string(f.Reason), true)
+			}
+			p.drain(lost)
+			time.Sleep(pick(rng, 0, time.Hour, 25*time.Hour))
+		}
+		p.verdicts = nil
+		refusing := rng.IntN(5) == 0
+		if !refusing {
+			p.it.Release(all...)
+		}
+		// Whom Iterable does not know may not be named, or may have been on his way.
+		open := refusing || p.it.OldReplies || p.existingOnly
+		p.converge(t, rng, all, &x, open)
+		spared.Add(int64(len(x.never) + len(x.refused)))
+	})
+	if *tier == "" || *times > 0 {
+		return
+	}
+	require.Positive(t, spared.Load(), "nobody was refused for good")
+	for _, want := range []string{"added", "removed", "unconfirmed", "rejectedconflict", "rejectedforgotten", "rejectedinvalid_id", "rejectedinvalid_data", "rejectednot_found", "rejectedtoo_large"} {
+		_, ok := met.Load(want)
+		require.True(t, ok, "nobody was %s", want)
+	}
+}
+
+// converge syncs once more with all faults off: the list is the cohort but for those
+// whom the report names, and then there is nothing left to do.
+func (p *pair) converge(t *testing.T, rng *rand.Rand, all []string, x *told, open bool) {
+	t.Helper()
+	want := some(rng, all)
+	now := setOf(want)
+	maps.DeleteFunc(x.refused, func(id string, _ bool) bool { return !now[id] })
+	p.amp.SetMembers(p.cohort, want...)
+	time.Sleep(25 * time.Hour)
+	var o outcome
+	for range 2 { // the first may take up what was asked for before
+		o = p.sync(t, t.Context(), 1_000_000)
+		require.NoError(t, o.err)
+		x.hear(t, o, now)
+	}
+	undecided := func(id string) bool {
+		f, ok := o.fates[id]
+		return ok && (f.Fate == iteramp.Rejected || f.Fate == iteramp.Unconfirmed)
+	}
+	if !open {
+		require.Zero(t, o.report.Unconfirmed, "all was answered")
+	}
+	more, fewer := apart(p.it.Members(p.list), slices.Concat(want, foreign))
+	require.Empty(t, slices.DeleteFunc(more, undecided), "on the list and not in the cohort: %+v", o.report)
+	missed := func(id string) bool { return undecided(id) || x.erased[id] }
+	require.Empty(t, slices.DeleteFunc(fewer, missed), "in the cohort and not on the list: %+v", o.report)
+	p.settled(t)
 }
