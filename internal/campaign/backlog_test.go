@@ -104,7 +104,9 @@ func TestF08Backlog(t *testing.T) {
 		require.LessOrEqual(t, peak, int64(256<<20))
 		p.drained(t, 2*time.Minute)
 		p.stop(t)
-		require.Empty(t, lettersIn(t, o.Dir))
+		letters, left := lettersIn(t, o.Dir)
+		require.Empty(t, letters)
+		require.Zero(t, left)
 	})
 }
 

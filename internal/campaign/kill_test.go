@@ -239,7 +239,15 @@ func finish(t *testing.T, v *vendor, dir string, l *ledger) verdict {
 	}
 	p.drained(t, 6*time.Minute) // what was in hand comes again after a minute or two
 	p.stop(t)
-	got := judge(l, v.fake.Events(), lettersIn(t, dir))
+	letters, left := lettersIn(t, dir)
+	if left > 0 { // of a webhook that was answered 503, because storing it took too long
+		p = start(t, order{Amplitude: v.url, Dir: dir})
+		p.drained(t, 6*time.Minute)
+		p.stop(t)
+		letters, left = lettersIn(t, dir)
+	}
+	require.Zero(t, left, "frames are left")
+	got := judge(l, v.fake.Events(), letters)
 	got.clean(t)
 	require.GreaterOrEqual(t, l.count(), 100, "it did not serve")
 	return got

@@ -108,9 +108,10 @@ func runRows(dir string, out io.Writer) (results []result, err error) {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	args := []string{"test", ".", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=8", "-run=^TestF[0-9]+", "-tier=" + *tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed)}
+	// Without a package's name go test shows what is printed as it comes.
+	args := []string{"test", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=6", "-run=^TestF[0-9]+", "-tier=" + *tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed)}
 	if *row != "" {
-		args[5] = "-run=^Test(" + *row + ")"
+		args[4] = "-run=^Test(" + *row + ")"
 	}
 	if *race {
 		args = append(args, "-race")
@@ -146,6 +147,7 @@ func report(r result) {
 	}
 	defer f.Close()
 	_ = json.NewEncoder(f).Encode(r)
+	fmt.Printf("%s: %d runs, %d failures, %.1f s\n", r.Row, r.Iterations, r.Failures, r.Seconds)
 }
 
 func table(results []result) string {

@@ -29,7 +29,7 @@ const mostFailures = 3 // then a row gives up
 // each runs a row: so many times, as a test of its own with the next seed.
 func each(t *testing.T, row, what string, c counts, run func(t *testing.T, rng *rand.Rand)) {
 	t.Helper()
-	begin(t)
+	begin(t, row)
 	n := c.of(*tier)
 	if n == 0 {
 		t.Skip("not in this tier")
@@ -65,7 +65,7 @@ func each(t *testing.T, row, what string, c counts, run func(t *testing.T, rng *
 // store.
 func whole(t *testing.T, row, what string, c counts, run func(t *testing.T, rng *rand.Rand, n int)) {
 	t.Helper()
-	begin(t)
+	begin(t, row)
 	n := c.of(*tier)
 	if n == 0 {
 		t.Skip("not in this tier")
@@ -94,11 +94,17 @@ func eachInBubble(t *testing.T, row, what string, c counts, run func(t *testing.
 	})
 }
 
+// needsQuiet are the rows that measure how long things take. The others run side by
+// side: many wait most of the time, for frames to be handed out again.
+var needsQuiet = map[string]bool{"F14": true, "F22": true, "F23": true, "F25": true, "F27": true}
+
 // begin skips a row unless a tier was asked for: the campaign is more than a test.
-func begin(t *testing.T) {
+func begin(t *testing.T, row string) {
 	t.Helper()
 	if *tier == "" {
 		t.Skip("run it with: go run ./internal/campaign")
 	}
-	t.Parallel()
+	if !needsQuiet[row] {
+		t.Parallel()
+	}
 }

@@ -48,7 +48,7 @@ func TestF13(t *testing.T) {
 				if i%4 != 2 && err != nil {
 					t.Errorf("stopped by way %d: %v; %s", i%4, err, watched.last())
 				}
-				if took := time.Since(begun); took > 15*time.Second {
+				if took := time.Since(begun); took > 30*time.Second { // 10 seconds of grace, on a busy machine
 					t.Errorf("stopped after %s", took)
 				}
 			}()
