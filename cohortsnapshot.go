@@ -27,7 +27,7 @@ func (p *CohortPlan) snapshot(ctx context.Context, cohort amplitude.Cohort) (mem
 	if err != nil {
 		return nil, false, err
 	}
-	members, err = p.download(ctx, cohort)
+	members, err = p.download(ctx)
 	if !useless(err, resumed) {
 		return members, true, err
 	}
@@ -38,7 +38,7 @@ func (p *CohortPlan) snapshot(ctx context.Context, cohort amplitude.Cohort) (mem
 	if _, err := p.request(ctx, cohort); err != nil {
 		return nil, false, err
 	}
-	members, err = p.download(ctx, cohort)
+	members, err = p.download(ctx)
 	return members, true, err
 }
 
@@ -92,17 +92,17 @@ func (p *CohortPlan) request(ctx context.Context, cohort amplitude.Cohort) (resu
 	if p.DownloadsLeft > 0 {
 		p.DownloadsLeft--
 	}
-	st.Request = &ledger.Request{ID: r.RequestID, At: now, Computed: cohort.LastComputed}
+	st.Request = &ledger.Request{ID: r.RequestID, At: now, Computed: cohort.LastComputed, Size: cohort.Size}
 	return false, p.ledger.Save()
 }
 
 // download waits for the file and reads it whole into a set, which then is the
 // snapshot.
-func (p *CohortPlan) download(ctx context.Context, cohort amplitude.Cohort) (*idset.Set, error) {
+func (p *CohortPlan) download(ctx context.Context) (*idset.Set, error) {
 	if err := again(ctx, func() error { return p.wait(ctx) }); err != nil {
 		return nil, err
 	}
-	snap := &ledger.Snapshot{File: p.ledger.Name("snapshot"), Size: cohort.Size}
+	snap := &ledger.Snapshot{File: p.ledger.Name("snapshot"), Size: p.ledger.State.Request.Size}
 	var members *idset.Set
 	err := again(ctx, func() (err error) {
 		members, err = p.fetch(ctx, snap)

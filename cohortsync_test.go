@@ -632,6 +632,27 @@ func TestADownloadThatWasCutOffIsTakenUp(t *testing.T) {
 	})
 }
 
+// Whatever has become of the cohort since, a download is held against what it was
+// when it was asked for.
+func TestADownloadThatIsTakenUpMayBeOfAnotherSize(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		v := newVendors(t, users(100)...)
+		v.amp.CohortDelay = 10 * time.Minute
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := v.new(t).Sync(ctx, v.cohort)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		v.amp.SetMembers(v.cohort, users(400)...)
+		_, err = v.sync(t)
+		require.NoError(t, err)
+		require.Equal(t, users(100), v.members(t))
+		_, err = v.sync(t)
+		require.NoError(t, err)
+		require.Equal(t, users(400), v.members(t))
+		require.Equal(t, 2, v.downloads())
+	})
+}
+
 func TestRunKeepsCohortsEqual(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		v := newVendors(t, users(3)...)

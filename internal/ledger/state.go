@@ -49,6 +49,7 @@ type Request struct {
 	ID       string    `json:"id"`
 	At       time.Time `json:"at"`
 	Computed time.Time `json:"computed,omitzero"` // of the cohort, when it was asked for
+	Size     *int      `json:"size"`              // as the cohort list said then
 }
 
 // Snapshot is a cohort as it was downloaded.
