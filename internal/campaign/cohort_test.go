@@ -913,3 +913,111 @@ func (p *pair) converge(t *testing.T, rng *rand.Rand, all []string, x *told, ope
 	require.Empty(t, slices.DeleteFunc(fewer, missed), "in the cohort and not on the list: %+v", o.report)
 	p.settled(t)
 }
+
+// Syncs of one cohort begin at once: one goes on, the others fail at once.
+func TestF26Cohort(t *testing.T) {
+	var calledOff atomic.Int64
+	eachInBubble(t, "F26b", "syncs of one cohort at once, called off", counts{200, 2_000, 20_000}, func(t *testing.T, rng *rand.Rand) {
+		all := members(60)
+		want := some(rng, all)
+		p := newPair(t, want...)
+		p.wire.begin()
+		shared := p.new(t, p.config(t))
+		n := 2 + rng.IntN(15)
+		var others sync.WaitGroup // but the one that goes on
+		others.Add(n - 1)
+		var once sync.Once
+		p.amp.Intercept(func(http.ResponseWriter, *http.Request) bool {
+			once.Do(others.Wait)
+			return false
+		})
+		errs := make([]error, n)
+		var syncs sync.WaitGroup
+		for i := range n {
+			s := shared
+			if rng.IntN(2) == 0 {
+				s = p.new(t, p.config(t))
+			}
+			syncs.Go(func() {
+				if _, errs[i] = s.Sync(t.Context(), p.cohort); errs[i] != nil {
+					others.Done()
+				}
+			})
+		}
+		syncs.Wait()
+		p.amp.Intercept(nil)
+		busy := 0
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, iteramp.ErrBusy)
+				busy++
+			}
+		}
+		require.Equal(t, n-1, busy)
+		p.equal(t, want)
+		p.judge(t)
+		calledOff.Add(int64(p.storm(t, rng, all)))
+	})
+	if *tier != "" && *times == 0 {
+		require.Positive(t, calledOff.Load(), "nothing was called off")
+	}
+}
+
+// storm begins syncs that are called off at any moment, while all answers take their
+// time. Each ends at once, and leaves the ledger to the next.
+func (p *pair) storm(t *testing.T, rng *rand.Rand, all []string) (calledOff int) {
+	slow := func(rng *rand.Rand) func(http.ResponseWriter, *http.Request) bool {
+		var mu sync.Mutex
+		return func(_ http.ResponseWriter, r *http.Request) bool {
+			mu.Lock()
+			d := time.Duration(rng.IntN(2000)) * time.Millisecond
+			mu.Unlock()
+			select {
+			case <-time.After(d):
+			case <-r.Context().Done():
+			}
+			return false
+		}
+	}
+	p.amp.CohortDelay = 5 * time.Second
+	p.amp.Intercept(slow(rand.New(rand.NewPCG(rng.Uint64(), 0))))
+	p.before = slow(rand.New(rand.NewPCG(rng.Uint64(), 0)))
+	var storm sync.WaitGroup
+	var off atomic.Int64
+	for range 2 + rng.IntN(10) {
+		want := some(rng, all)
+		delay, patience := time.Duration(rng.IntN(20_000))*time.Millisecond, time.Duration(rng.IntN(20_000))*time.Millisecond
+		s := p.new(t, p.config(t))
+		storm.Go(func() {
+			time.Sleep(delay)
+			p.amp.SetMembers(p.cohort, want...)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			begun := time.Now()
+			_, err := s.Sync(ctx, p.cohort)
+			took := time.Since(begun)
+			switch {
+			case took > patience+50*time.Millisecond:
+				t.Errorf("called off after %s, ended after %s", patience, took)
+			case errors.Is(err, iteramp.ErrBusy) && took > 0:
+				t.Errorf("busy after %s", took)
+			case errors.Is(err, context.DeadlineExceeded):
+				off.Add(1)
+			case err != nil && !errors.Is(err, iteramp.ErrBusy):
+				t.Error(err)
+			}
+		})
+	}
+	storm.Wait()
+	p.judge(t)
+	p.amp.Intercept(nil)
+	p.before = nil
+	want := some(rng, all)
+	p.amp.SetMembers(p.cohort, want...)
+	for range 2 { // the first may take up what was asked for before
+		require.NoError(t, p.sync(t, t.Context(), 1_000_000).err)
+	}
+	p.equal(t, want)
+	p.settled(t)
+	return int(off.Load())
+}
