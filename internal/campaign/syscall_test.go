@@ -114,7 +114,7 @@ func TestF04(t *testing.T) {
 				}
 				l.owe(n)
 				return true
-			}, 30*time.Second, 50*time.Millisecond, "%s: it does not accept again", inject)
+			}, time.Minute, 50*time.Millisecond, "%s: it does not accept again", inject)
 			p.stop(t)
 		}
 		finish(t, v, dir, l)
