@@ -130,6 +130,8 @@ func (s *site) live(t *testing.T, steps int64) {
 	s.run(t)
 }
 
+func refusedByName(n int) bool { return n%7 == 3 }
+
 // unlucky has Amplitude refuse some events, by name and without, and lose answers.
 func (s *site) unlucky(rng *rand.Rand) (named *atomic.Int64) {
 	named = new(atomic.Int64)
@@ -138,7 +140,7 @@ func (s *site) unlucky(rng *rand.Rand) (named *atomic.Int64) {
 	s.fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		var bad []int
 		for i, e := range sentIn(r) {
-			if number(e.Properties.MessageID)%7 == 3 {
+			if refusedByName(number(e.Properties.MessageID)) {
 				bad = append(bad, i)
 			}
 		}

@@ -315,7 +315,7 @@ func (a answer) write(w http.ResponseWriter) {
 	}
 }
 
-// randomAnswer is any answer but one that says that all n events were taken.
+// randomAnswer is any answer but one that says that n events were taken, or more.
 func randomAnswer(rng *rand.Rand, n int) answer {
 	a := answer{status: pick(rng, 200, 200, 200, 201, 204, 301, 302, 307, 400, 400, 400, 400, 401, 403, 404, 408, 409, 413, 413, 418, 429, 429, 429, 429, 451, 500, 501, 502, 503, 504, 520, 599), header: map[string]string{}}
 	if rng.IntN(4) == 0 {
@@ -337,7 +337,7 @@ func randomAnswer(rng *rand.Rand, n int) answer {
 	case 2:
 		a.body = "<html><head><title>502 Bad Gateway</title></head></html>"
 	case 3:
-		a.body = `{"code":` + pick(rng, "200", "400", "-1", "1e400", `"200"`, "null") + `,"events_ingested":` + pick(rng, "-1", fmt.Sprint(n+1), "null", `"1"`, "1e99") + `}`
+		a.body = `{"code":` + pick(rng, "200", "400", "-1", "1e400", `"200"`, "null") + `,"events_ingested":` + pick(rng, "-1", fmt.Sprint(n-1), "null", `"1"`, "1e99") + `}`
 	case 4:
 		a.body = string(bytes.Repeat([]byte(`{"a":`), 1+rng.IntN(20_000)))
 	case 5:
