@@ -94,6 +94,9 @@ func (l *Ledger) open(ctx context.Context, cohortID string) (err error) {
 		return err
 	}
 	if l.State.CohortID == "" {
+		if err := l.unused(); err != nil {
+			return err
+		}
 		l.State.CohortID = cohortID
 	}
 	if l.State.CohortID != cohortID {
@@ -103,6 +106,23 @@ func (l *Ledger) open(ctx context.Context, cohortID string) (err error) {
 		return err
 	}
 	return l.load(ctx)
+}
+
+// unused is an error if the directory has files that only a ledger with a state has:
+// the state has been lost, and with it whom the sync has put on the list.
+func (l *Ledger) unused() error {
+	entries, err := fs.ReadDir(l.root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		for _, kind := range []string{"members-", "journal-", "forgotten-"} {
+			if strings.HasPrefix(e.Name(), kind) {
+				return fmt.Errorf("%w: %s is missing", ErrDamaged, stateFile)
+			}
+		}
+	}
+	return nil
 }
 
 // dirName is a name for the directory of a cohort that leads nowhere else.

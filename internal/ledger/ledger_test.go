@@ -193,7 +193,12 @@ func TestADamagedFileIsRefused(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, whole, 0o600))
 		require.NoError(t, use(t, dir))
 	}
-	require.NoError(t, os.Remove(filepath.Join(dir, "cohort-c-1", l.State.Members)))
+	state, members := filepath.Join(dir, "cohort-c-1", stateFile), filepath.Join(dir, "cohort-c-1", l.State.Members)
+	require.NoError(t, os.Rename(state, state+"~"))
+	require.ErrorIs(t, use(t, dir), ErrDamaged)
+	require.FileExists(t, members, "the state may be put back")
+	require.NoError(t, os.Rename(state+"~", state))
+	require.NoError(t, os.Remove(members))
 	require.ErrorIs(t, use(t, dir), ErrDamaged)
 }
 
