@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -40,6 +41,7 @@ type pair struct {
 	list   int64
 
 	existingOnly bool
+	full         bool
 	file         func(*http.Request, []byte) *http.Response        // answers for a cohort's file
 	verdicts     func(reply map[string]any)                        // changes an answer about a batch
 	before       func(w http.ResponseWriter, r *http.Request) bool // sees what comes to Iterable
@@ -204,7 +206,7 @@ func (p *pair) config(t *testing.T) iteramp.CohortSyncConfig {
 	require.NoError(t, err)
 	it, err := iterable.NewClient(i)
 	require.NoError(t, err)
-	return iteramp.CohortSyncConfig{Amplitude: amp, Iterable: it, LedgerDir: p.dir, ExistingUsersOnly: p.existingOnly, Logger: logs}
+	return iteramp.CohortSyncConfig{Amplitude: amp, Iterable: it, LedgerDir: p.dir, ExistingUsersOnly: p.existingOnly, Full: p.full, Logger: logs}
 }
 
 func (p *pair) new(t *testing.T, cfg iteramp.CohortSyncConfig) *iteramp.CohortSync {
@@ -292,6 +294,16 @@ func (p *pair) equal(t *testing.T, ids []string, msg ...any) {
 	more, fewer := apart(p.it.Members(p.list), slices.Concat(ids, foreign))
 	require.Empty(t, more, "on the list and not in the cohort: %v", msg)
 	require.Empty(t, fewer, "in the cohort and not on the list: %v", msg)
+}
+
+// rejected says of an id that the sync reports it so.
+func (o outcome) rejected(id string) bool { return o.fates[id].Fate == iteramp.Rejected }
+
+// equalBut requires that the list is these, but for those whom a sync rejected, and
+// the foreign.
+func (p *pair) equalBut(t *testing.T, o outcome, ids []string, msg ...any) {
+	t.Helper()
+	p.equal(t, slices.DeleteFunc(slices.Clone(ids), o.rejected), msg...)
 }
 
 // apart is what only one of two has.
@@ -1020,4 +1032,184 @@ func (p *pair) storm(t *testing.T, rng *rand.Rand, all []string) (calledOff int)
 	p.equal(t, want)
 	p.settled(t)
 	return int(off.Load())
+}
+
+// harm is what becomes of the files of a ledger.
+type harm struct {
+	name string
+	// refused is whether the sync must not use the ledger.
+	refused bool
+	// forgets is whether the ledger may look whole and know less than it did, so that
+	// some who were put on the list stay there.
+	forgets bool
+	do      func(t *testing.T, rng *rand.Rand, files map[string][]byte)
+}
+
+// ledgerFile is one of the ledger's files that matter, by chance.
+func ledgerFile(rng *rand.Rand, files map[string][]byte) string {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return len(files[name]) == 0 })
+	return pick(rng, names...)
+}
+
+var harms = []harm{
+	{name: "a bit flipped", do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		b := files[ledgerFile(rng, files)]
+		b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+	}},
+	{name: "the state's bit flipped", refused: true, do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		b := files["ledger.json"]
+		b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
+	}},
+	{name: "bytes written over", forgets: true, do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		b := files[ledgerFile(rng, files)]
+		for i := rng.IntN(len(b)); i < len(b) && rng.IntN(16) > 0; i++ {
+			b[i] = byte(rng.Uint32())
+		}
+	}},
+	{name: "cut", forgets: true, do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		name := ledgerFile(rng, files)
+		files[name] = files[name][:rng.IntN(len(files[name]))]
+	}},
+	{name: "a page zeroed", forgets: true, do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		b := files[ledgerFile(rng, files)]
+		page := rng.IntN(1+len(b)/4096) * 4096
+		clear(b[min(page, len(b)):min(page+4096, len(b))])
+	}},
+	{name: "a file gone", do: func(_ *testing.T, rng *rand.Rand, files map[string][]byte) {
+		delete(files, ledgerFile(rng, files))
+	}},
+	{name: "the state gone", refused: true, do: func(_ *testing.T, _ *rand.Rand, files map[string][]byte) {
+		delete(files, "ledger.json")
+	}},
+	{name: "all gone", forgets: true, do: func(_ *testing.T, _ *rand.Rand, files map[string][]byte) { clear(files) }},
+	{name: "of another cohort", refused: true, do: func(t *testing.T, _ *rand.Rand, files map[string][]byte) {
+		rewrite(t, files, "cohort_id", "another")
+	}},
+	{name: "of a later version", refused: true, do: func(t *testing.T, rng *rand.Rand, files map[string][]byte) {
+		rewrite(t, files, "version", 2+rng.IntN(100))
+	}},
+}
+
+// rewrite changes the state of a ledger such that its checksum is right.
+func rewrite(t *testing.T, files map[string][]byte, key string, value any) {
+	body, _, _ := bytes.Cut(files["ledger.json"], []byte("\n"))
+	var state map[string]any
+	require.NoError(t, json.Unmarshal(body, &state))
+	state[key] = value
+	body, err := json.Marshal(state)
+	require.NoError(t, err)
+	sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
+	files["ledger.json"] = fmt.Appendf(body, "\ncrc32c %08x\n", sum)
+}
+
+// ledgerDir is where the pair's ledger is.
+func (p *pair) ledgerDir() string { return filepath.Join(p.dir, "cohort-"+p.cohort) }
+
+func (p *pair) readLedger(t *testing.T) map[string][]byte {
+	files := make(map[string][]byte)
+	entries, err := os.ReadDir(p.ledgerDir())
+	require.NoError(t, err)
+	for _, e := range entries {
+		files[e.Name()], err = os.ReadFile(filepath.Join(p.ledgerDir(), e.Name()))
+		require.NoError(t, err)
+	}
+	return files
+}
+
+func (p *pair) writeLedger(t *testing.T, files map[string][]byte) {
+	require.NoError(t, os.RemoveAll(p.ledgerDir()))
+	require.NoError(t, os.Mkdir(p.ledgerDir(), 0o700))
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(p.ledgerDir(), name), content, 0o600))
+	}
+}
+
+func cloned(files map[string][]byte) map[string][]byte {
+	files = maps.Clone(files)
+	for name, content := range files {
+		files[name] = slices.Clone(content)
+	}
+	return files
+}
+
+// A ledger is damaged: either it is refused and nothing is written, or the list
+// becomes what it should. Put back from a copy it is as good as before.
+func TestF05Cohort(t *testing.T) {
+	var met sync.Map // harms, and what came of them
+	// Each iteration does ten harms to one ledger, so a tenth of the matrix.
+	eachInBubble(t, "F05b", "damaged ledgers", counts{200, 5_000, 50_000}, func(t *testing.T, rng *rand.Rand) {
+		all := members(60)
+		p := newPair(t)
+		p.ledgerInUse(t, rng, all)
+		for range 10 {
+			whole := p.readLedger(t)
+			h := pick(rng, harms...)
+			files := cloned(whole)
+			h.do(t, rng, files)
+			p.writeLedger(t, files)
+			want := some(rng, all)
+			p.amp.SetMembers(p.cohort, want...)
+			before := p.it.Members(p.list)
+			o := p.sync(t, t.Context(), 1_000_000)
+			if o.err != nil {
+				require.ErrorIs(t, o.err, iteramp.ErrLedger, h.name)
+				require.Zero(t, o.writes, h.name)
+				require.Equal(t, before, p.it.Members(p.list), h.name)
+				met.Store(h.name+", refused", true)
+				p.writeLedger(t, whole)
+				continue
+			}
+			require.False(t, h.refused, h.name)
+			met.Store(h.name+", used", true)
+			if h.forgets {
+				p.full = true // nobody can tell what a journal that ends early has lost
+				o = p.sync(t, t.Context(), 1_000_000)
+				require.NoError(t, o.err, h.name)
+				_, fewer := apart(p.it.Members(p.list), slices.Concat(want, foreign))
+				require.Empty(t, slices.DeleteFunc(fewer, o.rejected), h.name)
+				return
+			}
+			p.equalBut(t, o, want, h.name)
+		}
+		want := some(rng, all)
+		p.amp.SetMembers(p.cohort, want...)
+		o := p.sync(t, t.Context(), 1_000_000)
+		require.NoError(t, o.err)
+		p.equalBut(t, o, want)
+	})
+	if *tier == "" || *times > 0 {
+		return
+	}
+	for _, h := range harms {
+		_, refused := met.Load(h.name + ", refused")
+		_, used := met.Load(h.name + ", used")
+		require.True(t, refused || used, "%s was not done", h.name)
+	}
+}
+
+// ledgerInUse syncs until all of a ledger's files are there: members, some of them
+// refused or forgotten, a download, and the journal of a run that was cut off.
+func (p *pair) ledgerInUse(t *testing.T, rng *rand.Rand, all []string) {
+	p.it.Refuse(iterabletest.ReasonForgotten, all[0])
+	p.it.Refuse(iterabletest.ReasonConflict, all[1])
+	p.amp.SetMembers(p.cohort, all[:30]...)
+	require.NoError(t, p.sync(t, t.Context(), 0).err)
+	p.amp.SetMembers(p.cohort, all[20:]...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	nth := 1 + rng.IntN(2) // of the adds and the removals
+	p.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "subscribe") {
+			if nth--; nth == 0 {
+				cancel()
+			}
+		}
+		return false
+	}
+	require.ErrorIs(t, p.sync(t, ctx, 0).err, context.Canceled)
+	p.before = nil
+	names := slices.Sorted(maps.Keys(p.readLedger(t)))
+	for _, kind := range []string{"forgotten", "journal", "ledger.json", "lock", "members", "snapshot"} {
+		require.True(t, slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, kind) }), "no %s: %s", kind, names)
+	}
 }

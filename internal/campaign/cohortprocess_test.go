@@ -98,6 +98,17 @@ func serveCohort(t *testing.T) *served {
 	return &served{p, syncOrder{Amplitude: amp.URL, Iterable: it.URL, Dir: p.dir, Cohort: p.cohort}}
 }
 
+// become changes the cohort. Who is in it may be on the list from when the ledger
+// names the batch, which is before it is sent.
+func (s *served) become(ids []string) {
+	s.amp.SetMembers(s.cohort, ids...)
+	s.wire.mu.Lock()
+	defer s.wire.mu.Unlock()
+	for _, id := range ids {
+		s.wire.ever[id] = true
+	}
+}
+
 // command is a sync in a process of its own.
 func (s *served) command(t *testing.T, o syncOrder) *exec.Cmd {
 	raw, err := json.Marshal(o)
@@ -156,7 +167,7 @@ func TestF01Cohort(t *testing.T) {
 			want := some(rng, all)
 			adds, removes := apart(want, s.it.Members(s.list))
 			least := (len(adds)+999)/1000 + (len(removes)-len(foreign)+999)/1000
-			s.amp.SetMembers(s.cohort, want...)
+			s.become(want)
 			sent, asked := s.batches(), s.asked()
 			runs := 1
 			for range 1 + rng.IntN(10) {
@@ -207,7 +218,7 @@ func TestF02Cohort(t *testing.T) {
 		all := members(6000)
 		killed := 0
 		for range n {
-			s.amp.SetMembers(s.cohort, some(rng, all)...)
+			s.become(some(rng, all))
 			for range 1 + rng.IntN(3) {
 				if s.runKilled(t, rng) {
 					killed++
@@ -221,14 +232,14 @@ func TestF02Cohort(t *testing.T) {
 			require.NoError(t, err, "the file system did not survive the cut")
 			if rng.IntN(2) == 0 {
 				want := some(rng, all) // others than those of the sync that was cut off
-				s.amp.SetMembers(s.cohort, want...)
+				s.become(want)
 				s.run(t) // which may go on with the download of before
 				s.run(t)
 				s.equal(t, want)
 			}
 		}
 		want := all[3000:]
-		s.amp.SetMembers(s.cohort, want...)
+		s.become(want)
 		s.run(t)
 		s.run(t)
 		s.equal(t, want)
@@ -243,7 +254,7 @@ func TestF26CohortProcess(t *testing.T) {
 	each(t, "F26bp", "two processes and one ledger", counts{20, 200, 2_000}, func(t *testing.T, rng *rand.Rand) {
 		s := serveCohort(t)
 		want := some(rng, members(50))
-		s.amp.SetMembers(s.cohort, want...)
+		s.become(want)
 		o := s.order
 		o.Hold = true
 		holder := s.command(t, o)
