@@ -168,7 +168,7 @@ func (s *site) unlucky(rng *rand.Rand) (named *atomic.Int64) {
 func TestF01Virtual(t *testing.T) {
 	var named atomic.Int64
 	var twice atomic.Int64
-	eachInBubble(t, "F01v", "death at any step", counts{500, 10_000, 100_000}, func(t *testing.T, rng *rand.Rand) {
+	eachInBubble(t, "F01v", "death at any step", counts{300, 10_000, 100_000}, func(t *testing.T, rng *rand.Rand) {
 		s := newSite(t)
 		s.stop()
 		partly := s.unlucky(rand.New(rand.NewPCG(rng.Uint64(), 0)))

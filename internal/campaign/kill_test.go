@@ -74,7 +74,7 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 		user := fmt.Sprintf("user-%d", v.chance(users))
 		v.fake.Throttle(user)
 		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(user) })
-	case chance == 3 && r.ContentLength > 4<<10: // of one event that would be for good, and so at every attempt
+	case chance >= 5 && chance < 8 && r.ContentLength > 2<<10: // of one event that would be for good, and so at every attempt
 		v.mu.Lock()
 		v.large++
 		v.mu.Unlock()
