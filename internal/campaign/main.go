@@ -109,13 +109,11 @@ func runRows(dir string, out io.Writer) (results []result, err error) {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	// Without a package's name go test shows what is printed as it comes.
-	args := []string{"test", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=6", "-run=^TestF[0-9]+", "-tier=" + *tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed)}
+	args := []string{"test", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=6", fmt.Sprint("-race=", *race), "-run=^TestF[0-9]+"}
 	if *row != "" {
-		args[4] = "-run=^Test(" + *row + ")"
+		args[len(args)-1] = "-run=^Test(" + *row + ")"
 	}
-	if *race {
-		args = append(args, "-race")
-	}
+	args = append(args, "-args", "-tier="+*tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed))
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), resultsFile+"="+f.Name())
