@@ -113,7 +113,7 @@ func runRows(dir string, out io.Writer) (results []result, err error) {
 	if *row != "" {
 		args[len(args)-1] = "-run=^Test(" + *row + ")"
 	}
-	args = append(args, "-args", "-tier="+*tier, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed))
+	args = append(args, "-args", "-tier="+*tier, "-row="+*row, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed))
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), resultsFile+"="+f.Name())
