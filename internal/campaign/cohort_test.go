@@ -934,38 +934,7 @@ func TestF26Cohort(t *testing.T) {
 		want := some(rng, all)
 		p := newPair(t, want...)
 		p.wire.begin()
-		shared := p.new(t, p.config(t))
-		n := 2 + rng.IntN(15)
-		var others sync.WaitGroup // but the one that goes on
-		others.Add(n - 1)
-		var once sync.Once
-		p.amp.Intercept(func(http.ResponseWriter, *http.Request) bool {
-			once.Do(others.Wait)
-			return false
-		})
-		errs := make([]error, n)
-		var syncs sync.WaitGroup
-		for i := range n {
-			s := shared
-			if rng.IntN(2) == 0 {
-				s = p.new(t, p.config(t))
-			}
-			syncs.Go(func() {
-				if _, errs[i] = s.Sync(t.Context(), p.cohort); errs[i] != nil {
-					others.Done()
-				}
-			})
-		}
-		syncs.Wait()
-		p.amp.Intercept(nil)
-		busy := 0
-		for _, err := range errs {
-			if err != nil {
-				require.ErrorIs(t, err, iteramp.ErrBusy)
-				busy++
-			}
-		}
-		require.Equal(t, n-1, busy)
+		p.race(t, rng, 2+rng.IntN(15))
 		p.equal(t, want)
 		p.judge(t)
 		calledOff.Add(int64(p.storm(t, rng, all)))
@@ -973,6 +942,41 @@ func TestF26Cohort(t *testing.T) {
 	if *tier != "" && *times == 0 {
 		require.Positive(t, calledOff.Load(), "nothing was called off")
 	}
+}
+
+// race begins n syncs at once. The one that goes on waits until the others have failed.
+func (p *pair) race(t *testing.T, rng *rand.Rand, n int) {
+	ended := make(chan error, n)
+	var first atomic.Bool
+	p.amp.Intercept(func(http.ResponseWriter, *http.Request) bool {
+		for i := 1; i < n && (i > 1 || first.CompareAndSwap(false, true)); i++ {
+			select {
+			case err := <-ended:
+				if !errors.Is(err, iteramp.ErrBusy) {
+					t.Errorf("beside a sync that goes on: %v", err)
+				}
+			case <-time.After(time.Minute):
+				t.Error("several go on")
+			}
+		}
+		return false
+	})
+	shared := p.new(t, p.config(t))
+	var syncs sync.WaitGroup
+	for range n {
+		s := shared
+		if rng.IntN(2) == 0 {
+			s = p.new(t, p.config(t))
+		}
+		syncs.Go(func() {
+			_, err := s.Sync(t.Context(), p.cohort)
+			ended <- err
+		})
+	}
+	syncs.Wait()
+	p.amp.Intercept(nil)
+	require.Len(t, ended, 1, "the others have ended before")
+	require.NoError(t, <-ended)
 }
 
 // storm begins syncs that are called off at any moment, while all answers take their
