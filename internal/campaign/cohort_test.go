@@ -461,8 +461,8 @@ func TestF17(t *testing.T) {
 				return c.answer(rng, r, body, at)
 			}
 			before := p.it.Members(p.list)
-			patience := time.Duration(1+rng.IntN(30)) * time.Second
-			if rng.IntN(16) == 0 {
+			patience := time.Duration(1+rng.IntN(12)) * time.Second
+			if rng.IntN(50) == 0 {
 				patience = 2 * time.Hour // longer than a sync tries
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
