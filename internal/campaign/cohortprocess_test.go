@@ -201,18 +201,18 @@ func TestF01Cohort(t *testing.T) {
 func TestF02Cohort(t *testing.T) {
 	whole(t, "F02b", "power cut in a cohort sync", counts{2, 50, 200}, func(t *testing.T, rng *rand.Rand, n int) {
 		if os.Geteuid() != 0 {
-			t.Skip("mounting an image takes root")
+			skip(t, "mounting an image takes root")
 		}
 		// The kernel writes by itself what is half a minute old, which is no hindrance
 		// here: each image is mounted for a few seconds.
 		s := serveCohort(t)
 		image := filepath.Join(t.TempDir(), "disk")
 		if err := newImage(image); err != nil {
-			t.Skipf("no image: %v", err)
+			skip(t, "no image: %v", err)
 		}
 		disk, err := mount(t, image)
 		if err != nil {
-			t.Skipf("no mount: %v", err)
+			skip(t, "no mount: %v", err)
 		}
 		s.order.Dir = filepath.Join(disk, "ledgers")
 		all := members(6000)

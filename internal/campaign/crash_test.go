@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iteramp/iteramp"
-	"github.com/iteramp/iteramp/amplitude"
 )
 
 var errDead = errors.New("the process is dead")
@@ -117,16 +116,7 @@ func (t mortalTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (s *site) live(t *testing.T, steps int64) {
 	m := &mortal{s: s}
 	m.steps.Store(steps)
-	cfg := s.fake.Config()
-	cfg.Logger, cfg.HTTPClient.Timeout = logs, 30*time.Second
-	cfg.HTTPClient.Transport = mortalTransport{cfg.HTTPClient.Transport, m}
-	client, err := amplitude.NewClient(cfg)
-	require.NoError(t, err)
-	s.relay, err = iteramp.NewRelay(iteramp.RelayConfig{
-		Routes: []iteramp.Route{{Amplitude: client, Secrets: []string{secret}}},
-		Queue:  m, DeadLetter: mortalLetters{&s.letters, m}, Logger: logs,
-	})
-	require.NoError(t, err)
+	s.makeOn(t, m, mortalLetters{&s.letters, m}, func(to http.RoundTripper) http.RoundTripper { return mortalTransport{to, m} })
 	s.run(t)
 }
 
@@ -241,7 +231,7 @@ func TestF05Virtual(t *testing.T) {
 	eachInBubble(t, "F05v", "frames that nobody can read", counts{300, 5_000, 50_000}, func(t *testing.T, rng *rand.Rand) {
 		s := newSite(t)
 		s.stop()
-		s.make(t, &s.queue)
+		s.make(t)
 		bad := make(map[string]bool)
 		for range 1 + rng.IntN(20) {
 			if rng.IntN(2) == 0 {

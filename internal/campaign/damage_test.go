@@ -91,7 +91,7 @@ func TestF05(t *testing.T) {
 
 func has(events []amplitudetest.Event, n int) bool {
 	for _, e := range events {
-		if id, _ := e.EventProperties["messageId"].(string); number(id) == n {
+		if numberOf(e) == n {
 			return true
 		}
 	}

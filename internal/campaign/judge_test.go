@@ -39,6 +39,11 @@ func number(messageID string) int {
 	return n
 }
 
+func numberOf(e amplitudetest.Event) int {
+	id, _ := e.EventProperties["messageId"].(string)
+	return number(id)
+}
+
 // ledger is what the driver knows: which numbers it has sent, and which are owed.
 type ledger struct {
 	mu     sync.Mutex
@@ -90,8 +95,7 @@ func (v verdict) String() string {
 func judge(l *ledger, events []amplitudetest.Event, letters []iteramp.Letter) (v verdict) {
 	delivered, dead := make(map[int]bool), make(map[int]bool)
 	for _, e := range events {
-		id, _ := e.EventProperties["messageId"].(string)
-		n := number(id)
+		n := numberOf(e)
 		switch {
 		case !l.issued[n]:
 			v.fault(&v.spurious, "event of %d", n)

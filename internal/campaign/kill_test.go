@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -45,8 +43,7 @@ func newVendor(t *testing.T, seed uint64) *vendor {
 
 // isDropped is for [amplitudetest.Fake.Drop].
 func isDropped(e amplitudetest.Event) bool {
-	id, _ := e.EventProperties["messageId"].(string)
-	return unnamed(number(id))
+	return unnamed(numberOf(e))
 }
 
 // answer stands before the fake. Events that are refused by name are so at every
@@ -71,9 +68,9 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 	case chance == 1:
 		v.fake.FailNext([]int{0, 500, 503, 429}[v.chance(4)%4])
 	case chance == 2:
-		user := fmt.Sprintf("user-%d", v.chance(users))
-		v.fake.Throttle(user)
-		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(user) })
+		busy := user(v.chance(users))
+		v.fake.Throttle(busy)
+		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(busy) })
 	case chance >= 5 && chance < 8 && r.ContentLength > 2<<10: // of one event that would be for good, and so at every attempt
 		v.mu.Lock()
 		v.large++
@@ -112,30 +109,13 @@ func (v *vendor) calmDown() {
 	v.calm = true
 	v.mu.Unlock()
 	for u := range users {
-		v.fake.Release(fmt.Sprintf("user-%d", u))
+		v.fake.Release(user(u))
 	}
 }
 
 // namedIn finds the events of a request that are refused by name.
 func namedIn(body []byte, encoding string) (indexes []int) {
-	if encoding == "gzip" {
-		z, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return nil
-		}
-		if body, err = io.ReadAll(z); err != nil {
-			return nil
-		}
-	}
-	var req struct {
-		Events []struct {
-			Properties struct {
-				MessageID string `json:"messageId"`
-			} `json:"event_properties"`
-		} `json:"events"`
-	}
-	_ = json.Unmarshal(body, &req)
-	for i, e := range req.Events {
+	for i, e := range sentInBody(body, encoding) {
 		if n := number(e.Properties.MessageID); n >= 0 && named(n) {
 			indexes = append(indexes, i)
 		}
@@ -144,22 +124,29 @@ func namedIn(body []byte, encoding string) (indexes []int) {
 }
 
 // drive posts webhooks over a number of connections until ctx ends, and notes what
-// was answered 200.
-func drive(ctx context.Context, url string, l *ledger, connections int) {
+// was answered 200. It returns how long those answers took.
+func drive(ctx context.Context, url string, l *ledger, connections int) (took []time.Duration) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 10 * time.Second}
 	defer client.CloseIdleConnections()
+	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range connections {
 		wg.Go(func() {
+			var own []time.Duration
 			for ctx.Err() == nil {
-				n := l.draw()
+				n, begun := l.draw(), time.Now()
 				if post(ctx, client, url, n) {
 					l.owe(n)
+					own = append(own, time.Since(begun))
 				}
 			}
+			mu.Lock()
+			took = append(took, own...)
+			mu.Unlock()
 		})
 	}
 	wg.Wait()
+	return took
 }
 
 func post(ctx context.Context, client *http.Client, url string, n int) bool {

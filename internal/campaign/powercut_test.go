@@ -19,18 +19,18 @@ import (
 func TestF02(t *testing.T) {
 	whole(t, "F02", "power cut", counts{2, 50, 200}, func(t *testing.T, rng *rand.Rand, n int) {
 		if os.Geteuid() != 0 {
-			t.Skip("mounting an image takes root")
+			skip(t, "mounting an image takes root")
 		}
 		holdWritesBack(t)
 		v := newVendor(t, rng.Uint64())
 		l := new(ledger)
 		image := filepath.Join(t.TempDir(), "disk")
 		if err := newImage(image); err != nil {
-			t.Skipf("no image: %v", err)
+			skip(t, "no image: %v", err)
 		}
 		disk, err := mount(t, image)
 		if err != nil {
-			t.Skipf("no mount: %v", err)
+			skip(t, "no mount: %v", err)
 		}
 		for range n {
 			p := start(t, order{Amplitude: v.url, Dir: filepath.Join(disk, "store")})
@@ -64,7 +64,7 @@ func holdWritesBack(t *testing.T) {
 			value = "90"
 		}
 		if err := os.WriteFile(file, []byte(value), 0o600); err != nil {
-			t.Skipf("no power cuts: %v", err)
+			skip(t, "no power cuts: %v", err)
 		}
 		t.Cleanup(func() { _ = os.WriteFile(file, old, 0o600) })
 	}

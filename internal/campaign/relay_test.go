@@ -530,7 +530,7 @@ func TestF20(t *testing.T) {
 	eachInBubble(t, "F20", "time passes between two attempts", counts{200, 2_000, 10_000}, func(t *testing.T, rng *rand.Rand) {
 		s := newSite(t)
 		s.stop()
-		s.make(t, &s.queue)
+		s.make(t)
 		old := 1 + rng.IntN(20)
 		for range old {
 			s.post()

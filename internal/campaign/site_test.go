@@ -48,19 +48,26 @@ func newSite(t *testing.T) *site {
 // restart ends the relay as an operator would, and runs another one on what it left.
 func (s *site) restart(t *testing.T) {
 	s.stop()
-	s.make(t, &s.queue)
+	s.make(t)
 	s.run(t)
 }
 
 // make makes the relay. Run is not begun.
-func (s *site) make(t *testing.T, queue iteramp.Queue) {
+func (s *site) make(t *testing.T) {
+	s.makeOn(t, &s.queue, &s.letters, func(to http.RoundTripper) http.RoundTripper { return to })
+}
+
+// makeOn makes it with what may fail on the way to the queue, the letters and
+// Amplitude.
+func (s *site) makeOn(t *testing.T, queue iteramp.Queue, letters iteramp.DeadLetter, way func(http.RoundTripper) http.RoundTripper) {
 	cfg := s.fake.Config()
 	cfg.Logger, cfg.HTTPClient.Timeout = logs, 30*time.Second
+	cfg.HTTPClient.Transport = way(cfg.HTTPClient.Transport)
 	client, err := amplitude.NewClient(cfg)
 	require.NoError(t, err)
 	s.relay, err = iteramp.NewRelay(iteramp.RelayConfig{
 		Routes: []iteramp.Route{{Amplitude: client, Secrets: []string{secret}}},
-		Queue:  queue, DeadLetter: &s.letters, Logger: logs,
+		Queue:  queue, DeadLetter: letters, Logger: logs,
 	})
 	require.NoError(t, err)
 }
@@ -77,13 +84,14 @@ func (s *site) run(t *testing.T) {
 	}
 }
 
-// post sends the next webhook, or one with a given body.
+// post sends the next webhook.
 func (s *site) post() (n int) {
 	n = s.ledger.draw()
 	s.postAs(n, webhook(n))
 	return n
 }
 
+// postAs sends a webhook with a number, and notes it if it was taken.
 func (s *site) postAs(n int, body []byte) int {
 	rec := httptest.NewRecorder()
 	s.relay.ServeHTTP(rec, iterabletest.WebhookRequest(token, body))
@@ -136,8 +144,7 @@ func acceptable(n int) bool { return !unnamed(n) && !refusedByName(n) }
 func (s *site) arrived() map[int]time.Time {
 	at := make(map[int]time.Time)
 	for _, e := range s.fake.Events() {
-		id, _ := e.EventProperties["messageId"].(string)
-		at[number(id)] = e.Received
+		at[numberOf(e)] = e.Received
 	}
 	return at
 }
@@ -147,8 +154,7 @@ func (s *site) inOrder(t *testing.T) {
 	t.Helper()
 	last := make(map[string]int)
 	for _, e := range s.fake.Events() {
-		id, _ := e.EventProperties["messageId"].(string)
-		n := number(id)
+		n := numberOf(e)
 		require.Greater(t, n, last[e.UserID], "the order of a user's events")
 		last[e.UserID] = n
 	}

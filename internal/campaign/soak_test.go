@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +22,7 @@ func TestF25(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), length)
 		defer cancel()
 		go v.inTurns(ctx, length)
-		took := driveFor(ctx, p.url, l, 64)
+		took := drive(ctx, p.url, l, 64)
 		peak := p.peak(t)
 		slices.Sort(took)
 		t.Logf("%.0f accepted a second for %s; answered within %s (p99), %s (p99.9); peak memory %d MiB",
@@ -50,29 +48,4 @@ func (v *vendor) inTurns(ctx context.Context, length time.Duration) {
 		v.calm = calm
 		v.mu.Unlock()
 	}
-}
-
-// driveFor is drive, and returns how long the answers took.
-func driveFor(ctx context.Context, url string, l *ledger, connections int) (took []time.Duration) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range connections {
-		wg.Go(func() {
-			var own []time.Duration
-			for ctx.Err() == nil {
-				n, begun := l.draw(), time.Now()
-				if post(ctx, client, url, n) {
-					l.owe(n)
-					own = append(own, time.Since(begun))
-				}
-			}
-			mu.Lock()
-			took = append(took, own...)
-			mu.Unlock()
-		})
-	}
-	wg.Wait()
-	return took
 }

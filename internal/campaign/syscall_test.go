@@ -20,10 +20,10 @@ import (
 func strace(t *testing.T, args ...string) []string {
 	path, err := exec.LookPath("strace")
 	if err != nil {
-		t.Skip("there is no strace")
+		skip(t, "there is no strace")
 	}
 	if err := exec.Command(path, "-o", os.DevNull, "true").Run(); err != nil {
-		t.Skipf("strace does not run: %v", err)
+		skip(t, "strace does not run: %v", err)
 	}
 	return append([]string{path, "-f", "-qq", "--seccomp-bpf"}, args...)
 }
