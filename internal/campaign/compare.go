@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -94,6 +95,17 @@ func (v *theirs) add(n int) {
 }
 
 func (v *theirs) close(time.Duration) { v.client.Shutdown() }
+
+// end closes a library, and waits no longer than half a minute more for one that
+// takes no deadline.
+func end(l library, within time.Duration) {
+	closed := make(chan struct{})
+	go func() { l.close(within); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(within + 30*time.Second):
+	}
+}
 
 func (v *theirs) reported() (events, longest int) {
 	return int(v.lost.Load()), int(v.longest.Load())
@@ -233,6 +245,7 @@ func compareAll(out io.Writer) error {
 					mu.Unlock()
 				}
 				r.srv.CloseClientConnections()
+				fmt.Fprintf(os.Stderr, "%s: %s %s\n", test, []string{"analytics-go", "iteramp"}[i], line.figures[i])
 			}
 			if apart {
 				wg.Wait()
@@ -246,7 +259,7 @@ func compareAll(out io.Writer) error {
 		return func(r *rig, l library) (string, error) {
 			err := r.run(l, events, over, healAfter)
 			<-time.After(40 * time.Second) // more than any pause between two attempts
-			l.close(30 * time.Second)
+			end(l, 30*time.Second)
 			<-time.After(time.Second)
 			gone := events - r.delivered()
 			told, _ := l.reported()
@@ -263,7 +276,7 @@ func compareAll(out io.Writer) error {
 			paced(l, 250, 5*time.Second)
 			n := r.requests.Load()
 			_ = r.heal()
-			l.close(10 * time.Second)
+			end(l, 10*time.Second)
 			return fmt.Sprint(n), nil
 		})
 	}
@@ -272,7 +285,7 @@ func compareAll(out io.Writer) error {
 			l.add(n)
 		}
 		time.AfterFunc(300*time.Millisecond, func() { _ = r.heal() })
-		l.close(30 * time.Second)
+		end(l, 30*time.Second)
 		<-time.After(2 * time.Second)
 		return fmt.Sprint(1000 - r.delivered()), nil
 	})
@@ -280,7 +293,7 @@ func compareAll(out io.Writer) error {
 		for n := range 100_000 {
 			l.add(n)
 		}
-		l.close(2 * time.Minute)
+		end(l, 2*time.Minute)
 		<-time.After(2 * time.Second)
 		told, _ := l.reported()
 		return fmt.Sprintf("%d (%d reported)", (100_000-r.delivered())/100, told/100), nil
@@ -292,7 +305,7 @@ func compareAll(out io.Writer) error {
 		<-time.After(20 * time.Second)
 		runtime.ReadMemStats(&after)
 		_ = r.heal()
-		l.close(10 * time.Second)
+		end(l, 10*time.Second)
 		_, longest := l.reported()
 		return fmt.Sprintf("%d; %d", (after.TotalAlloc-before.TotalAlloc)>>20, longest), nil
 	})
@@ -314,7 +327,7 @@ func compareAll(out io.Writer) error {
 		paced(l, 1000, 20*time.Second)
 		n := r.requests.Load()
 		_ = r.heal()
-		l.close(10 * time.Second)
+		end(l, 10*time.Second)
 		return fmt.Sprint(n), nil
 	})
 	wg.Wait()

@@ -178,9 +178,12 @@ func TestF01(t *testing.T) {
 			if i%2 == 0 {
 				o.KillAt, o.Nth = steps[i/2%len(steps)], 1+rng.Int64N(8)
 			}
+			if o.KillAt == "letter stored" {
+				o.Nth = 1 // of few
+			}
 			limit := time.Duration(1+rng.IntN(800)) * time.Millisecond
 			if o.KillAt != "" {
-				limit = 5 * time.Second
+				limit = 20 * time.Second
 			}
 			p := start(t, o)
 			ctx, cancel := context.WithCancel(t.Context())
