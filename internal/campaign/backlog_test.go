@@ -135,13 +135,16 @@ func fill(t *testing.T, url string, n int) int {
 }
 
 // peak is the most memory the process has had, in bytes.
-func (p *process) peak(t *testing.T) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+func (p *process) peak(t *testing.T) int64 { return memoryOf(t, p.pid, "VmHWM:") }
+
+// memoryOf reads a figure of a process, zero where there is no /proc.
+func memoryOf(t *testing.T, pid int, figure string) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Logf("no memory figure: %v", err)
 		return 0
 	}
-	_, line, _ := bytes.Cut(status, []byte("VmHWM:"))
+	_, line, _ := bytes.Cut(status, []byte(figure))
 	kib, err := strconv.ParseInt(strings.Fields(string(line))[0], 10, 64)
 	require.NoError(t, err)
 	return kib << 10

@@ -101,7 +101,7 @@ func eachInBubble(t *testing.T, row, what string, c counts, run func(t *testing.
 
 // needsQuiet are the rows that measure how long things take. The others run side by
 // side: many wait most of the time, for frames to be handed out again.
-var needsQuiet = map[string]bool{"F14": true, "F22": true, "F23": true, "F25": true, "F27": true}
+var needsQuiet = map[string]bool{"F14": true, "F22": true, "F25": true}
 
 // begin skips a row unless a tier was asked for: the campaign is more than a test.
 func begin(t *testing.T, row string) {
