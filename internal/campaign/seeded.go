@@ -390,4 +390,19 @@ var seededBugs = []seeded{
 		new:  "func (s *shutter) shut() { s.until.Store(new(time.Now().Add(shutFor).Round(0))) }",
 		rows: "F20Source",
 	},
+	{
+		name: "net/http repeats requests unasked", file: "internal/rest/retry.go",
+		old: `		if w.sent.Load() && !w.replay() {
+			return nil, errReplay`,
+		new: `		if false {
+			return nil, errReplay`,
+		rows: "F23$",
+	},
+	{
+		name: "a server without a time limit for bodies", file: "examples/relay/service.go",
+		old: `		ReadTimeout:       readWithin,
+`,
+		new:  "",
+		rows: "F14",
+	},
 }
