@@ -691,6 +691,26 @@ func TestF18(t *testing.T) {
 	}
 }
 
+// The same lies, of two million.
+func TestF18Large(t *testing.T) {
+	eachInBubble(t, "F18 l", "lying snapshots of two million rows", counts{0, 1, 3}, func(t *testing.T, rng *rand.Rand) {
+		had := members(2_000_000)
+		p := newPair(t, had...)
+		require.NoError(t, p.sync(t, t.Context(), 0).err)
+		p.equal(t, had)
+		for _, l := range []lie{{name: "half", ids: func(_ *rand.Rand, ids []string) []string { return ids[:len(ids)/2] }}, {name: "turned", ids: func(_ *rand.Rand, ids []string) []string {
+			turned := slices.Clone(ids)
+			slices.Reverse(turned)
+			return turned
+		}}} {
+			ids := l.ids(rng, had)
+			p.amp.TamperFile(func([]byte) []byte { return rows(ids) })
+			p.amp.Recompute(p.cohort)
+			require.Equal(t, l.name == "half", p.lied(t, l, had, ids, len(had)) == iteramp.DoubtSize, l.name)
+		}
+	})
+}
+
 func shuffledIDs(rng *rand.Rand, ids []string) []string {
 	ids = slices.Clone(ids)
 	rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })

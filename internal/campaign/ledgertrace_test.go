@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,5 +80,48 @@ func TestF04Ledger(t *testing.T) {
 		s.run(t)
 		s.run(t)
 		s.equal(t, want)
+	})
+}
+
+// A sync is killed on its way through the ledger's files, before a sync, a rename, or when
+// it opens or removes one. The next goes on.
+func TestF01Ledger(t *testing.T) {
+	whole(t, "F01l", "kill -9 at the ledger's system calls", counts{30, 300, 2_000}, func(t *testing.T, rng *rand.Rand, n int) {
+		s := serveCohort(t)
+		all := members(3000)
+		at := make(map[string]int)
+		for range n {
+			want := some(rng, all)
+			s.become(want)
+			call := pick(rng, "fsync", "renameat", "unlinkat", "openat")
+			trace := filepath.Join(t.TempDir(), "trace")
+			// Of the files that are opened those of the program come first.
+			nth := map[string]int{"openat": 12}[call] + 1 + rng.IntN(8)
+			cmd := s.straced(t, trace, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, nth))
+			cmd.Args = slices.DeleteFunc(cmd.Args, func(arg string) bool { return arg == "--seccomp-bpf" }) // with it no signal comes
+			err := cmd.Run()
+			text, readErr := os.ReadFile(trace)
+			require.NoError(t, readErr)
+			if bytes.Contains(text, []byte("killed by SIGKILL")) {
+				require.Error(t, err)
+				at[call]++
+			} else {
+				require.NoError(t, err, "%s", watched.last())
+			}
+			s.judge(t)
+			if rng.IntN(3) == 0 {
+				s.run(t)
+				s.run(t)
+				s.equal(t, want)
+			}
+		}
+		want := some(rng, all)
+		s.become(want)
+		s.run(t)
+		s.run(t)
+		s.equal(t, want)
+		t.Log("killed at", at)
+		require.Positive(t, at["fsync"])
+		require.Positive(t, at["renameat"])
 	})
 }
