@@ -457,12 +457,10 @@ func (f *framed) clients(t *testing.T, v *vendors) *clients {
 // The same for the relay: everything arrives, and nothing twice.
 func TestF23Relay(t *testing.T) {
 	eachInBubble(t, "F23 r", "the relay's uploads over such HTTP/2", counts{100, 1_000, 5_000}, func(t *testing.T, rng *rand.Rand) {
-		s := &site{answered: make(map[int]time.Time), stop: func() {}}
-		s.fake.HTTPV2.EventsPerSecond = -1
-		f := &framed{handler: &s.fake, ill: pick(rng, ills...), times: pick(rng, 1, 3, 20)}
+		f := &framed{ill: pick(rng, ills...), times: pick(rng, 1, 3, 20)}
 		transport := f.transport()
-		s.makeOn(t, &s.queue, &s.letters, func(http.RoundTripper) http.RoundTripper { return plain{transport} })
-		s.run(t)
+		s := newSiteOn(t, func(http.RoundTripper) http.RoundTripper { return plain{transport} })
+		f.handler = &s.fake
 		t.Cleanup(func() {
 			s.stop()
 			transport.CloseIdleConnections()

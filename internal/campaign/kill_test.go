@@ -210,6 +210,28 @@ func TestF01(t *testing.T) {
 	})
 }
 
+// A relay is killed when a user's frames have been open for long, so that those before
+// and behind them were purged meanwhile.
+func TestF01Purge(t *testing.T) {
+	each(t, "F01p", "kill -9 behind a purge", counts{1, 20, 200}, func(t *testing.T, rng *rand.Rand) {
+		v := newVendor(t, rng.Uint64())
+		v.calmDown()
+		dir, l := storeDir(t), new(ledger)
+		busy := rng.IntN(users)
+		v.fake.Throttle(user(busy))
+		p := start(t, order{Amplitude: v.url, Dir: dir})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		drive(ctx, p.url, l, 8)
+		<-time.After(22 * time.Second) // the store looks for what is done every ten
+		held := p.frames()
+		p.kill()
+		require.Greater(t, l.count(), 200)
+		require.Positive(t, held, "nothing was open")
+		finish(t, v, dir, l)
+	})
+}
+
 func storeDir(t *testing.T) string {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))

@@ -56,14 +56,14 @@ func TestF03Ledger(t *testing.T) {
 
 // A sync of the ledger fails. That ends the run with an error, and the next goes on.
 func TestF04Ledger(t *testing.T) {
-	whole(t, "F04b", "failing syncs of a ledger", counts{12, 300, 2_000}, func(t *testing.T, rng *rand.Rand, n int) {
+	whole(t, "F04b", "failing syncs of a ledger", counts{24, 300, 2_000}, func(t *testing.T, rng *rand.Rand, n int) {
 		s := serveCohort(t)
 		all := members(3000)
 		failed := 0
 		for range n {
 			s.become(some(rng, all))
 			trace := filepath.Join(t.TempDir(), "trace")
-			err := s.straced(t, trace, "-e", "trace=fsync", "-e", fmt.Sprint("inject=fsync:error=EIO:when=", 1+rng.IntN(8))).Run()
+			err := s.straced(t, trace, "-e", "trace=fsync", "-e", fmt.Sprint("inject=fsync:error=EIO:when=", 1+rng.IntN(16))).Run()
 			text, readErr := os.ReadFile(trace)
 			require.NoError(t, readErr)
 			if bytes.Contains(text, []byte("INJECTED")) {

@@ -90,6 +90,7 @@ type result struct {
 	Failures   int
 	Seconds    float64
 	Seed       uint64
+	Whole      bool   // all of its iterations in one go
 	Skipped    string // why, if it was
 }
 

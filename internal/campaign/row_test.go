@@ -65,7 +65,7 @@ func whole(t *testing.T, row, what string, c counts, run func(t *testing.T, rng 
 		t.Skip("not in this tier")
 	}
 	t.Logf("-row %s -n %d -seed %d", row, n, *seed)
-	r := result{Row: row, What: what, Seed: *seed, Iterations: n}
+	r := result{Row: row, What: what, Seed: *seed, Iterations: n, Whole: true}
 	start := time.Now()
 	defer func() {
 		r.Seconds = time.Since(start).Seconds()

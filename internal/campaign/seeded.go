@@ -60,7 +60,7 @@ var seededBugs = []seeded{
 		name: "purge above the ack floor", file: "jetstream/tend.go",
 		old:  "jetstream.WithPurgeSequence(p.floor+1))",
 		new:  "jetstream.WithPurgeSequence(p.state.LastSeq))",
-		rows: "F08Backlog",
+		rows: "F01Purge",
 	},
 	{
 		name: "ledger: rename without a sync of the file", file: "internal/ledger/state.go",
@@ -121,13 +121,13 @@ var seededBugs = []seeded{
 `,
 		new: `		if false {
 `,
-		rows: "F11|F15",
+		rows: "F15",
 	},
 	{
-		name: "a 429 is repeated without a pause", file: "internal/rest/gate.go",
-		old:  "min(max(pause, probeEvery), MaxPause)",
-		new:  "min(pause, MaxPause)",
-		rows: "F09$",
+		name: "a 429 is repeated without the pause it asks for", file: "internal/rest/retry.go",
+		old:  "if d := c.pause(resp); d > 0 {",
+		new:  "if d := c.pause(resp); d < 0 {",
+		rows: "F09Client",
 	},
 	{
 		name: "a refused connection is the end of an event", file: "amplitude/shard.go",
@@ -139,7 +139,7 @@ var seededBugs = []seeded{
 		case r == ReasonUnsent:
 			s.settle(b, it, ReasonInvalid, err)
 `,
-		rows: "F08$|F11|F12",
+		rows: "F08$",
 	},
 	{
 		name: "attempts are counted instead of asking the budget", file: "internal/rest/retry.go",
@@ -185,7 +185,7 @@ var seededBugs = []seeded{
 `,
 		new: `	in := io.LimitReader(r.Body, maxBody)
 `,
-		rows: "F16",
+		rows: "F14",
 	},
 	{
 		name: "redirects are followed", file: "internal/rest/config.go",

@@ -35,10 +35,16 @@ type site struct {
 	mu       sync.Mutex
 	answered map[int]time.Time // when a webhook was taken
 	stop     func()            // ends Run and waits for that
+	way      func(http.RoundTripper) http.RoundTripper
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{answered: make(map[int]time.Time), stop: func() {}}
+	return newSiteOn(t, func(to http.RoundTripper) http.RoundTripper { return to })
+}
+
+// newSiteOn makes one with something on the way to Amplitude.
+func newSiteOn(t *testing.T, way func(http.RoundTripper) http.RoundTripper) *site {
+	s := &site{answered: make(map[int]time.Time), stop: func() {}, way: way}
 	s.fake.HTTPV2.EventsPerSecond = -1
 	s.restart(t)
 	t.Cleanup(func() { s.stop() })
@@ -54,7 +60,7 @@ func (s *site) restart(t *testing.T) {
 
 // make makes the relay. Run is not begun.
 func (s *site) make(t *testing.T) {
-	s.makeOn(t, &s.queue, &s.letters, func(to http.RoundTripper) http.RoundTripper { return to })
+	s.makeOn(t, &s.queue, &s.letters, s.way)
 }
 
 // makeOn makes it with what may fail on the way to the queue, the letters and
