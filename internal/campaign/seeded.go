@@ -343,9 +343,7 @@ var seededBugs = []seeded{
 		name: "users who are forgotten are sent again", file: "cohortplan.go",
 		old: `	case (before == 0 || before == ledger.Gone) && p.ledger.IsForgotten(id):
 `,
-		new: `	case before == ledger.Forgotten:
-		return p.adds.add(before, id)
-	case (before == 0 || before == ledger.Gone) && p.ledger.IsForgotten(id):
+		new: `	case false:
 `,
 		rows: "F19",
 	},
