@@ -112,6 +112,10 @@ type wire struct {
 func (w *wire) note(r *http.Request, list int64, existingOnly bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	text, err := io.ReadAll(r.Body)
+	if err != nil || int64(len(text)) < r.ContentLength {
+		return // its sender has died over it
+	}
 	w.writes++
 	var body struct {
 		ListID      int64
@@ -122,7 +126,7 @@ func (w *wire) note(r *http.Request, list int64, existingOnly bool) {
 		UpdateExistingUsersOnly *bool
 		ChannelUnsubscribe      *bool
 	}
-	in := json.NewDecoder(r.Body)
+	in := json.NewDecoder(bytes.NewReader(text))
 	in.DisallowUnknownFields() // such as dataFields and campaignId
 	if err := in.Decode(&body); err != nil || body.ListID != list || len(body.Subscribers) == 0 {
 		w.wrong = append(w.wrong, fmt.Sprintf("%s %s of list %d: %v", r.Method, r.URL.Path, body.ListID, err))
