@@ -60,8 +60,11 @@ func TestF14(t *testing.T) {
 			len(attacked.took), attacked.at(0.5), attacked.at(0.99), attacked.at(1), attacked.slowest, calm.at(0.5), calm.at(0.99), before>>20, peak>>20, held)
 
 		require.Empty(t, attacked.failures, "honest senders were refused")
-		// 50 ms where the machine allows it: it stands still itself now and then.
-		require.LessOrEqual(t, attacked.at(0.99), max(50*time.Millisecond, 3*calm.at(0.99)))
+		limit := 50 * time.Millisecond
+		if *tier == "P" {
+			limit *= 10 // on machines that stand still themselves now and then
+		}
+		require.LessOrEqual(t, attacked.at(0.99), max(limit, 3*calm.at(0.99)))
 		require.LessOrEqual(t, peak-before, int64(64<<20))
 		held.within(t)
 

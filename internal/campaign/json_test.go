@@ -16,7 +16,7 @@ import (
 // byte, but for the rules that mapping documents.
 func TestF16(t *testing.T) {
 	// Each run has a dozen bodies; the fuzz tests of the packages go on from there.
-	eachInBubble(t, "F16", "malformed and tricky JSON", counts{100, 5_000, 50_000}, func(t *testing.T, rng *rand.Rand) {
+	eachInBubble(t, "F16", "malformed and tricky JSON", counts{100, 2_500, 50_000}, func(t *testing.T, rng *rand.Rand) {
 		s := newSite(t)
 		taken := make(map[int]trickyBody)
 		refused := 0

@@ -26,8 +26,10 @@ type vendor struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	calm   bool
-	partly int // answers that named events
-	large  int // answers that the request was too large
+	deck   []int // kinds of answers to come: in twenty there is each
+	heavy  int   // requests to be called too large
+	partly int   // answers that named events
+	large  int   // answers that the request was too large
 }
 
 func newVendor(t *testing.T, seed uint64) *vendor {
@@ -62,7 +64,11 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 		_ = json.NewEncoder(w).Encode(map[string]any{"code": 400, "error": "Request missing required field", "events_with_invalid_fields": map[string][]int{"event_type": bad}})
 		return true
 	}
-	switch chance := v.chance(20); {
+	if r.ContentLength > 2<<10 && v.tooLarge() { // of one event that would be for good, and so at every attempt
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return true
+	}
+	switch chance := v.draw(); {
 	case chance == 0:
 		v.fake.LoseNext([]int{0, 500, 502, 504}[v.chance(4)%4])
 	case chance == 1:
@@ -71,12 +77,10 @@ func (v *vendor) answer(w http.ResponseWriter, r *http.Request) bool {
 		busy := user(v.chance(users))
 		v.fake.Throttle(busy)
 		time.AfterFunc(time.Duration(v.chance(2000))*time.Millisecond, func() { v.fake.Release(busy) })
-	case chance >= 5 && chance < 8 && r.ContentLength > 2<<10: // of one event that would be for good, and so at every attempt
+	case chance >= 5 && chance < 8:
 		v.mu.Lock()
-		v.large++
+		v.heavy++ // the next that is large enough
 		v.mu.Unlock()
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return true
 	case chance == 4:
 		time.Sleep(time.Duration(v.chance(300)) * time.Millisecond)
 	}
@@ -91,6 +95,32 @@ func (v *vendor) answers(status int) (n int) {
 		}
 	}
 	return n
+}
+
+// draw is the kind of the next answer, 20 when all is calm.
+func (v *vendor) draw() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.calm {
+		return 20
+	}
+	if len(v.deck) == 0 {
+		v.deck = v.rng.Perm(20)
+	}
+	kind := v.deck[0]
+	v.deck = v.deck[1:]
+	return kind
+}
+
+func (v *vendor) tooLarge() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.calm || v.heavy == 0 {
+		return false
+	}
+	v.heavy--
+	v.large++
+	return true
 }
 
 // chance is a number below n, or n when all is calm.

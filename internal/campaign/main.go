@@ -38,6 +38,7 @@ import (
 var (
 	tier    = flag.String("tier", "", "how much: P, N or R")
 	row     = flag.String("row", "", "only the rows that match this `pattern`, such as F05")
+	but     = flag.String("skip", "", "not the rows that match this `pattern`")
 	times   = flag.Int("n", 0, "how often each row is run, instead of the tier's number")
 	seed    = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the first run of each row")
 	race    = flag.Bool("race", false, "with the race detector")
@@ -109,9 +110,12 @@ func runRows(dir string, out io.Writer) (results []result, err error) {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	// Without a package's name go test shows what is printed as it comes.
-	args := []string{"test", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=6", fmt.Sprint("-race=", *race), "-run=^TestF[0-9]+"}
+	args := []string{"test", "-count=1", fmt.Sprint("-timeout=", rowsWithin), "-parallel=12", fmt.Sprint("-race=", *race), "-run=^TestF[0-9]+"}
 	if *row != "" {
 		args[len(args)-1] = "-run=^Test(" + *row + ")"
+	}
+	if *but != "" {
+		args = append(args, "-skip=^Test("+*but+")")
 	}
 	args = append(args, "-args", "-tier="+*tier, "-row="+*row, fmt.Sprint("-n=", *times), fmt.Sprint("-seed=", *seed))
 	cmd := exec.Command("go", args...)

@@ -13,8 +13,8 @@ import (
 // The relay is stopped and started under load: as an operator does, twice at once,
 // killed while it stops, frozen for a while.
 func TestF13(t *testing.T) {
-	// 20 at the first tier would take a minute more.
-	whole(t, "F13", "stops and restarts under load", counts{8, 100, 500}, func(t *testing.T, rng *rand.Rand, n int) {
+	// 20 at the first tier would take two minutes.
+	whole(t, "F13", "stops and restarts under load", counts{5, 100, 500}, func(t *testing.T, rng *rand.Rand, n int) {
 		v := newVendor(t, rng.Uint64())
 		dir, l := storeDir(t), new(ledger)
 		var slowest time.Duration

@@ -83,8 +83,8 @@ func TestF03(t *testing.T) {
 // A sync or a write fails, once or from some time on. The relay goes on living,
 // answers 503 until it can store again, and what it answered 200 is there.
 func TestF04(t *testing.T) {
-	// 20 at the first tier would take two minutes.
-	whole(t, "F04", "failing writes and syncs", counts{4, 300, 2_000}, func(t *testing.T, rng *rand.Rand, n int) {
+	// 20 at the first tier would take two minutes, 300 at the second half of its hour.
+	whole(t, "F04", "failing writes and syncs", counts{4, 150, 2_000}, func(t *testing.T, rng *rand.Rand, n int) {
 		v := newVendor(t, rng.Uint64())
 		dir, l := storeDir(t), new(ledger)
 		fresh := start(t, order{Amplitude: v.url, Dir: dir})

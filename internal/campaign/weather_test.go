@@ -128,8 +128,8 @@ func TestF27(t *testing.T) {
 // A cohort is brought to a list through weather, by a program that tries until it
 // succeeds.
 func TestF27Cohort(t *testing.T) {
-	// A run takes some seconds, so there are half as many.
-	each(t, "F27 b", "network weather, a cohort to a list", counts{10, 100, 500}, func(t *testing.T, rng *rand.Rand) {
+	// A run takes up to half a minute, so there are fewer.
+	each(t, "F27 b", "network weather, a cohort to a list", counts{6, 100, 500}, func(t *testing.T, rng *rand.Rand) {
 		var a amplitudetest.Fake
 		var i iterabletest.Fake
 		i.ProjectType = iterable.ProjectTypeUserID
