@@ -30,16 +30,25 @@ func TestF03Ledger(t *testing.T) {
 		s.order.Dir = filepath.Join(t.TempDir(), "ledgers") // of a disk
 		s.become(members(50))
 		trace := filepath.Join(t.TempDir(), "trace")
-		require.NoError(t, s.straced(t, trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2").Run(), "%s", watched.last())
+		require.NoError(t, s.straced(t, trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat").Run(), "%s", watched.last())
 		f, err := os.Open(trace)
 		require.NoError(t, err)
 		defer f.Close()
 		renames, file, dir := 0, false, true
+		made := make(map[string]bool) // directories whose parent is to be synced
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			line := lines.Text()
+			for parent := range made {
+				if strings.Contains(line, "sync(") && strings.Contains(line, "<"+parent+">") {
+					delete(made, parent)
+				}
+			}
 			switch {
+			case strings.Contains(line, "mkdir") && strings.HasSuffix(line, "= 0"):
+				made[filepath.Dir(strings.Split(line, `"`)[1])] = true
 			case strings.Contains(line, "rename") && strings.Contains(line, `"ledger.json"`):
 				renames++
+				require.Empty(t, made, "a directory was made, and not synced")
 				require.True(t, file, "rename %d of a file that was not synced", renames)
 				require.True(t, dir, "the directory was not synced after rename %d", renames-1)
 				file, dir = false, false
@@ -50,6 +59,7 @@ func TestF03Ledger(t *testing.T) {
 			}
 		}
 		require.Greater(t, renames, 2)
+		require.DirExists(t, s.order.Dir, "no directory was made")
 		require.True(t, dir, "the directory was not synced after the last rename")
 	})
 }

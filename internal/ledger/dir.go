@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
 // CheckDir makes the directory of all ledgers if only it is missing, and refuses
 // one that others may write to.
 func CheckDir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	info, err := os.Stat(dir)
@@ -24,6 +25,24 @@ func CheckDir(dir string) error {
 		return errors.New("may be written to by others")
 	}
 	return nil
+}
+
+// makeDir makes a directory if only it is missing, and has that survive a power cut:
+// a ledger that is gone knows nobody whom it may take off.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	parent, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return syncDir(parent)
 }
 
 // LockNames keeps all other cohorts under dir from choosing a list until unlock.

@@ -71,7 +71,7 @@ func Open(ctx context.Context, dir, cohortID string) (*Ledger, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, name)
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeDir(path); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(path)
