@@ -86,7 +86,7 @@ func (b seeded) try(root string) (found string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, undo()) }()
-	*row, *tier, rowsWithin = b.rows, "P", 4*time.Minute
+	*row, *tier, rowsWithin = b.rows, "P", 150*time.Second
 	var out bytes.Buffer
 	results, failed := runRows(filepath.Join(root, "internal/campaign"), &out)
 	for _, r := range results {
