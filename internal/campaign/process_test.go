@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -256,8 +257,15 @@ func (p *process) frames() int {
 	return frames
 }
 
-// drained waits until no frame is left.
+// drained waits until no frame is left, for as long as they become fewer within a time.
 func (p *process) drained(t *testing.T, within time.Duration) {
 	t.Helper()
-	require.Eventually(t, func() bool { return p.frames() == 0 }, within, 200*time.Millisecond, "frames are left")
+	least, since := math.MaxInt, time.Now()
+	for least > 0 {
+		<-time.After(200 * time.Millisecond)
+		if n := p.frames(); n >= 0 && n < least {
+			least, since = n, time.Now()
+		}
+		require.Less(t, time.Since(since), within, "%d frames are left", least)
+	}
 }
