@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,8 +68,11 @@ func TestF05(t *testing.T) {
 			for _, route := range backlog {
 				b = route
 			}
-			v = judge(l, fake.Events(), lettersOf(t, store))
-			return b.Frames == 0 && int64(v.missing) <= b.Missing
+			letters := lettersOf(t, store)
+			whole := slices.DeleteFunc(slices.Clone(letters), func(l iteramp.Letter) bool { return l.Reason == iteramp.ReasonFrame })
+			v = judge(l, fake.Events(), whole)
+			// The store does not notice every flipped bit. What it hands out then is a letter.
+			return b.Frames == 0 && int64(v.missing) <= b.Missing+int64(len(letters)-len(whole))
 		}, 30*time.Second, 50*time.Millisecond, "something is left, or lost and not counted")
 		cancel()
 		require.NoError(t, <-ended)

@@ -35,7 +35,8 @@ func newNetwork(t *testing.T, rng *rand.Rand, to string) *network {
 	t.Helper()
 	zerolog.SetGlobalLevel(zerolog.Disabled) // some of its parts make loggers of their own
 	n := &network{t: t, rng: rng, to: strings.TrimPrefix(to, "http://")}
-	n.turn("127.0.0.1:0")
+	// At an address that nobody else is given a port of: it is closed and opened again.
+	n.turn("127.0.0.2:0")
 	n.url = "http://" + n.proxy.Listen
 	t.Cleanup(func() { n.proxy.Stop() })
 	return n
