@@ -524,6 +524,9 @@ func TestF15(t *testing.T) {
 		for _, l := range letters {
 			require.Equal(t, 400, l.Status)
 			require.Positive(t, l.Attempts)
+			if !unnamed {
+				require.Equal(t, 1, l.Attempts, "named at the first attempt")
+			}
 			require.False(t, l.First.After(l.Last))
 		}
 		require.Error(t, s.relay.Replay(t.Context(), letters[0]), "it is refused still")
