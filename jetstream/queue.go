@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -52,8 +53,29 @@ func (q queue) Put(ctx context.Context, route string, frame []byte) error {
 	})
 	if err == nil && !ack.Duplicate {
 		q.s.report(ctx, route, q.s.marks.stored(route, last, ack.Sequence))
+		err = q.s.readable(ctx, r, ack.Sequence, frame)
 	}
 	return err
+}
+
+// readable makes sure that a frame can be read again, if others could not: the
+// server writes on behind damage, and may find nothing of that.
+func (s *Store) readable(ctx context.Context, r *route, seq uint64, frame []byte) error {
+	if s.marks.get(r.name).Missing == 0 {
+		return nil
+	}
+	stream, err := r.engine.js.Stream(ctx, r.stream)
+	if err != nil {
+		return err
+	}
+	m, err := stream.GetMsg(ctx, seq)
+	if err == nil && !bytes.Equal(m.Data, frame) {
+		err = errors.New("it is another one")
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: a frame that was stored behind damage cannot be read: %w", err)
+	}
+	return nil
 }
 
 func (q queue) Take(ctx context.Context, route string) (iteramp.Delivery, error) {
