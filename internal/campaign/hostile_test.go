@@ -324,7 +324,7 @@ func idle(t *testing.T, s *service, _ *ledger, _ *rand.Rand) {
 	defer cancel()
 	for len(conns) < count {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
-		if errors.Is(err, context.DeadlineExceeded) {
+		if timedOut(err) {
 			break // beyond the limit they wait
 		}
 		require.NoError(t, err)
@@ -335,7 +335,6 @@ func idle(t *testing.T, s *service, _ *ledger, _ *rand.Rand) {
 	// The first is closed within its time.
 	require.NoError(t, conns[0].SetReadDeadline(time.Now().Add(15*time.Second)))
 	_, err := conns[0].Read(make([]byte, 1))
-	require.NotErrorIs(t, err, context.DeadlineExceeded)
 	require.False(t, timedOut(err), "an idle connection is kept")
 }
 
