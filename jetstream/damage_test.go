@@ -112,6 +112,60 @@ func testDamage(t *testing.T, hurt func([]byte) []byte, which string, taken int,
 	t.Logf("%d lost, %d counted", lost, missing)
 }
 
+// Behind a record whose number was damaged the server writes what it does not find
+// again: that must not pass for stored.
+func TestAFrameThatCannotBeReadAgainIsNotStored(t *testing.T) {
+	t.Parallel()
+	cfg, set := EmbedConfig{Dir: filepath.Join(tempDir(t), "store")}, quick()
+	s, err := embed(t.Context(), cfg, set)
+	require.NoError(t, err)
+	const frames = 20
+	for i := range frames {
+		put(t, s, "r", frameOf(i))
+	}
+	require.NoError(t, s.Close())
+	block := filepath.Join(cfg.Dir, storeName, "jetstream", "$G", "streams", routePrefix+"r", "msgs", "1.blk")
+	b, err := os.ReadFile(block)
+	require.NoError(t, err)
+	at := bytes.Index(b, []byte("\n10 x")) // a record is length, number, time, and then what is sent
+	at = bytes.LastIndex(b[:at], []byte("iteramp.route.r")) - 2 - 8 - 8
+	require.EqualValues(t, 11, b[at])
+	b[at+2] ^= 1
+	require.NoError(t, os.WriteFile(block, b, 0o600))
+
+	s, err = embed(t.Context(), cfg, set)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	stored := 0
+	for i := range 5 {
+		if err := s.Queue().Put(t.Context(), "r", []byte(frameOf(frames+i))); err == nil {
+			stored++
+		} else {
+			require.ErrorContains(t, err, "cannot be read")
+		}
+	}
+	got := make(map[int]bool)
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+		d, err := s.Queue().Take(ctx, "r")
+		cancel()
+		if err != nil {
+			break
+		}
+		got[numberOf(t, d.Frame())] = true
+		require.NoError(t, d.Done(t.Context()))
+	}
+	require.GreaterOrEqual(t, len(got), 10, "what lies before the damage is there")
+	late := 0
+	for i := range 5 {
+		if got[frames+i] {
+			late++
+		}
+	}
+	require.Equal(t, stored, late)
+	require.Positive(t, backlogOf(t, s, "r").Missing)
+}
+
 func frameOf(i int) string { return fmt.Sprintf("%d %s", i, strings.Repeat("x", 1900)) }
 
 func numberOf(t *testing.T, frame []byte) int {
