@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/iteramp/iteramp"
 	"github.com/iteramp/iteramp/amplitude/amplitudetest"
@@ -46,6 +47,8 @@ func numberOf(e amplitudetest.Event) int {
 
 // ledger is what the driver knows: which numbers it has sent, and which are owed.
 type ledger struct {
+	pace *rate.Limiter // of a driver; nil for none
+
 	mu     sync.Mutex
 	next   int
 	issued map[int]bool

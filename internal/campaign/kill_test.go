@@ -164,6 +164,9 @@ func drive(ctx context.Context, url string, l *ledger, connections int) (took []
 		wg.Go(func() {
 			var own []time.Duration
 			for ctx.Err() == nil {
+				if l.pace != nil && l.pace.Wait(ctx) != nil {
+					break
+				}
 				n, begun := l.draw(), time.Now()
 				if post(ctx, client, url, n) {
 					l.owe(n)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 )
 
 // Load for minutes, and then faults on and off in turns. Nothing is lost, nothing
@@ -16,7 +17,8 @@ func TestF25(t *testing.T) {
 	whole(t, "F25", "minutes of load", counts{0, 10, 240}, func(t *testing.T, rng *rand.Rand, minutes int) {
 		v := newVendor(t, rng.Uint64())
 		v.calmDown()
-		dir, l := storeDir(t), new(ledger)
+		// The fake keeps each event and each request: without a pace they fill the memory.
+		dir, l := storeDir(t), &ledger{pace: rate.NewLimiter(1500, 64)}
 		p := start(t, order{Amplitude: v.url, Dir: dir})
 		length := time.Duration(minutes) * time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), length)
