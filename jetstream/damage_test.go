@@ -146,7 +146,7 @@ func TestAFrameThatCannotBeReadAgainIsNotStored(t *testing.T) {
 	}
 	got := make(map[int]bool)
 	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		d, err := s.Queue().Take(ctx, "r")
 		cancel()
 		if err != nil {
