@@ -86,7 +86,10 @@
 // missing in [Backlog.Missing], with an error in the log. A flipped bit can cost the
 // rest of its block, which is up to 8 MiB. Where the end of a stream is lost, what is
 // left of it is delivered once more, done or not: Amplitude recognises what it had.
-// In a cluster, only gaps are seen: watch the replicas.
+// In a cluster, only gaps are seen: watch the replicas. After a loss each new frame is
+// read back before its webhooks are answered. If the server does not find it, because
+// it writes on behind the damage, the relay answers 503, until somebody moves the
+// store's directory aside and starts the relay anew.
 //
 // Drives that claim to have synced and have not are beyond this package.
 //

@@ -91,6 +91,8 @@ func (v *theirs) add(n int) {
 
 func (v *theirs) close(time.Duration) { v.client.Shutdown() }
 
+func (v *theirs) reported() int { return int(v.lost.Load()) }
+
 // end closes a library, and waits no longer than half a minute more for one that
 // takes no deadline.
 func end(l library, within time.Duration) {
@@ -101,8 +103,6 @@ func end(l library, within time.Duration) {
 	case <-time.After(within + 30*time.Second):
 	}
 }
-
-func (v *theirs) reported() int { return int(v.lost.Load()) }
 
 type silent struct{}
 
@@ -295,10 +295,10 @@ func compareAll(out io.Writer) error {
 		l.add(1)
 		<-time.After(20 * time.Second)
 		runtime.ReadMemStats(&after)
-		each := float64(after.TotalAlloc-before.TotalAlloc) / float64(max(1, r.requests.Load()))
+		per := float64(after.TotalAlloc-before.TotalAlloc) / float64(max(1, r.requests.Load()))
 		_ = r.heal()
 		end(l, 10*time.Second)
-		return fmt.Sprintf("%.1f", each/(1<<20)), nil
+		return fmt.Sprintf("%.1f", per/(1<<20)), nil
 	})
 	each("T11: closed within 1 s while 503 lasts", "ms too late", "503", true, func(_ *rig, l library) (string, error) {
 		for n := range 100 {
@@ -332,6 +332,7 @@ func compareAll(out io.Writer) error {
 	return failed
 }
 
+// perThousand is how many of so many events were lost, and how many of those reported.
 func perThousand(lost, reported, of int) string {
 	if lost == 0 {
 		return "0"

@@ -264,18 +264,19 @@ func TestFloodedClient(t *testing.T) {
 	for name, f := range floods {
 		for i := order.First; i < len(calls); i += order.Step {
 			c := calls[i]
-			flooded(t, name, f, c, clientsOf(t, order.URL+"/"+strings.ReplaceAll(name, " ", "_")))
+			flooded(t, name, f, c, clientsOf(t, order.URL+"/"+strings.ReplaceAll(name, " ", "_"), 1, nil))
 		}
 	}
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines+1 }, 10*time.Second, 10*time.Millisecond, "goroutines are left")
 	require.Empty(t, watched.leaks)
 }
 
-// clientsOf are clients that make one attempt, with the http.Client of their own.
-func clientsOf(t *testing.T, base string) *clients {
-	a, err := amplitude.NewClient(amplitude.Config{APIKey: "test-key", SecretKey: "test-secret", BaseURL: base, MaxAttempts: 1, Logger: logs})
+// clientsOf are clients of the server at an address, with http.Clients of their own if
+// hc is nil. Attempts of zero are the default.
+func clientsOf(t *testing.T, base string, attempts int, hc *http.Client) *clients {
+	a, err := amplitude.NewClient(amplitude.Config{APIKey: "test-key", SecretKey: "test-secret", BaseURL: base, MaxAttempts: attempts, HTTPClient: hc, Logger: logs})
 	require.NoError(t, err)
-	i, err := iterable.NewClient(iterable.Config{APIKey: "test-api-key", ProjectType: iterable.ProjectTypeUserID, BaseURL: base, MaxAttempts: 1, Logger: logs})
+	i, err := iterable.NewClient(iterable.Config{APIKey: "test-api-key", ProjectType: iterable.ProjectTypeUserID, BaseURL: base, MaxAttempts: attempts, HTTPClient: hc, Logger: logs})
 	require.NoError(t, err)
 	return &clients{amplitude: a, iterable: i, cohort: "cohort", request: "request", list: 1}
 }

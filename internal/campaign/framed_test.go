@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,35 +21,34 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/iteramp/iteramp/amplitude"
-	"github.com/iteramp/iteramp/iterable"
 )
 
 // ills are what a server does to a stream, or to the connection, of HTTP/2.
 var ills = []ill{
-	{name: "refused stream", unexecuted: true, begun: func(s *session, id uint32) bool {
+	{name: "refused stream", begun: func(s *session, id uint32) bool {
 		_ = s.WriteRSTStream(id, http2.ErrCodeRefusedStream)
 		return true
 	}},
-	{name: "HTTP/1.1 required", unexecuted: true, begun: func(s *session, id uint32) bool {
+	{name: "HTTP/1.1 required", begun: func(s *session, id uint32) bool {
 		_ = s.WriteRSTStream(id, http2.ErrCodeHTTP11Required)
 		return true
 	}},
-	{name: "going away before the stream", unexecuted: true, begun: func(s *session, _ uint32) bool {
+	{name: "going away before the stream", begun: func(s *session, _ uint32) bool {
 		_ = s.WriteGoAway(0, http2.ErrCodeNo, nil)
 		return false
 	}},
-	{name: "calm down, before the stream", unexecuted: true, begun: func(s *session, _ uint32) bool {
+	{name: "calm down, before the stream", begun: func(s *session, _ uint32) bool {
 		_ = s.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
 		return false
 	}},
-	{name: "closed at send", unexecuted: true, begun: func(*session, uint32) bool { return false }},
-	{name: "window of zero", unexecuted: true, hangs: true, settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 0}}},
-	{name: "no streams", unexecuted: true, hangs: true, settings: []http2.Setting{{ID: http2.SettingMaxConcurrentStreams, Val: 0}}},
-	{name: "silent, pings as well", hangs: true, complete: func(s *session, _ uint32, _ *httptest.ResponseRecorder) bool {
+	{name: "closed at send", begun: func(*session, uint32) bool { return false }},
+	{name: "window of zero", settings: []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 0}}},
+	{name: "no streams", settings: []http2.Setting{{ID: http2.SettingMaxConcurrentStreams, Val: 0}}},
+	{name: "silent, pings as well", complete: func(s *session, _ uint32, _ *httptest.ResponseRecorder) bool {
 		s.silent = true
 		return true
 	}},
-	{name: "head without a body", hangs: true, complete: func(s *session, id uint32, answer *httptest.ResponseRecorder) bool {
+	{name: "head without a body", complete: func(s *session, id uint32, answer *httptest.ResponseRecorder) bool {
 		s.head(id, answer)
 		return true
 	}},
@@ -107,14 +106,12 @@ var ills = []ill{
 
 // ill is one of them. Its funcs return false if the connection ends.
 type ill struct {
-	name       string
-	unexecuted bool // the request has no effect
-	lies       bool // it has one, though the server says that it has not
-	fine       bool // the answer arrives all the same
-	hangs      bool // until the caller's time is over
-	settings   []http2.Setting
-	begun      func(s *session, id uint32) bool
-	complete   func(s *session, id uint32, answer *httptest.ResponseRecorder) bool
+	name     string
+	lies     bool // the request was executed, and the server says that it was not
+	fine     bool // the answer arrives all the same
+	settings []http2.Setting
+	begun    func(s *session, id uint32) bool
+	complete func(s *session, id uint32, answer *httptest.ResponseRecorder) bool
 }
 
 // framed is a server of HTTP/2 in memory, that is ill so many times.
@@ -147,11 +144,7 @@ func (f *framed) dial(context.Context, string, string) (net.Conn, error) {
 
 // close ends all connections: some wait for answers to pings that never come.
 func (f *framed) close() {
-	f.mu.Lock()
-	for _, c := range f.conns {
-		c.Close()
-	}
-	f.mu.Unlock()
+	f.healthy()
 	f.ended.Wait()
 }
 
@@ -340,11 +333,8 @@ func (s *session) head(id uint32, answer *httptest.ResponseRecorder) {
 	pairs := []string{":status", strconv.Itoa(answer.Code)}
 	for name, values := range answer.Header() {
 		for _, v := range values {
-			pairs = append(pairs, http.CanonicalHeaderKey(name), v)
+			pairs = append(pairs, strings.ToLower(name), v)
 		}
-	}
-	for i := 2; i < len(pairs); i += 2 {
-		pairs[i] = string(bytes.ToLower([]byte(pairs[i])))
 	}
 	if answer.Header().Get("Content-Length") == "" {
 		pairs = append(pairs, "content-length", strconv.Itoa(answer.Body.Len()))
@@ -445,13 +435,9 @@ func (f *framed) clients(t *testing.T, v *vendors) *clients {
 		transport.CloseIdleConnections()
 		f.close()
 	})
-	to := v.clients
-	hc := &http.Client{Transport: transport, Timeout: 30 * time.Second}
-	var err, err2 error
-	to.amplitude, err = amplitude.NewClient(amplitude.Config{APIKey: "test-key", SecretKey: "test-secret", BaseURL: "http://127.0.0.1", HTTPClient: hc, Logger: logs})
-	to.iterable, err2 = iterable.NewClient(iterable.Config{APIKey: "test-api-key", ProjectType: iterable.ProjectTypeUserID, BaseURL: "http://127.0.0.1", HTTPClient: hc, Logger: logs})
-	require.NoError(t, errors.Join(err, err2))
-	return &to
+	to := clientsOf(t, "http://127.0.0.1", 0, &http.Client{Transport: transport, Timeout: 30 * time.Second})
+	to.cohort, to.request, to.list = v.cohort, v.request, v.list
+	return to
 }
 
 // The same for the relay: everything arrives, and nothing twice.

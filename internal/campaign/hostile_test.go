@@ -41,10 +41,10 @@ func TestF14(t *testing.T) {
 
 		calm := h.measure(func() { <-time.After(3 * time.Second) })
 		files, goroutines := s.files(), s.metric("go_goroutines")
-		before, _ := s.memory(t)
+		before := memoryOf(t, s.cmd.Process.Pid, "VmRSS:")
 
 		begun := time.Now()
-		slow := slowSenders(s)
+		slow := slowSenders(t, s)
 		attacked := h.measure(func() {
 			for i := range n {
 				a := attacks[i%len(attacks)]
@@ -55,7 +55,7 @@ func TestF14(t *testing.T) {
 			<-time.After(time.Until(begun.Add(20 * time.Second)))
 		})
 		held := slow()
-		_, peak := s.memory(t)
+		peak := memoryOf(t, s.cmd.Process.Pid, "VmHWM:")
 		t.Logf("honest senders: %d answered, %s (median), %s (p99), slowest %s at %q; before: %s, %s; memory %d MiB, at most %d MiB; slow senders: %s",
 			len(attacked.took), attacked.at(0.5), attacked.at(0.99), attacked.at(1), attacked.slowest, calm.at(0.5), calm.at(0.99), before>>20, peak>>20, held)
 
@@ -354,13 +354,13 @@ func (s *service) http2Conn(t *testing.T) (*tls.Conn, *http2.Framer) {
 }
 
 // fields are the headers of a webhook, compressed for a new connection.
-func fields(more ...hpack.HeaderField) []byte {
+func fields() []byte {
 	var b bytes.Buffer
 	e := hpack.NewEncoder(&b)
-	for _, f := range append([]hpack.HeaderField{
+	for _, f := range []hpack.HeaderField{
 		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "x"}, {Name: ":path", Value: "/iterable"},
 		{Name: "content-type", Value: "application/json", Sensitive: true}, {Name: "authorization", Value: token, Sensitive: true},
-	}, more...) {
+	} {
 		_ = e.WriteField(f) // into memory
 	}
 	return b.Bytes()
@@ -479,17 +479,16 @@ func (h *holds) String() string {
 func (h *holds) within(t *testing.T) {
 	t.Helper()
 	const slack = 3 * time.Second
-	for kind, limit := range map[string]time.Duration{"head": 5 * time.Second, "body": 15 * time.Second, "HTTP/2": 60 * time.Second} {
+	for kind, limit := range map[string]time.Duration{"head": 5 * time.Second, "body": 15 * time.Second, "HTTP/2": 10 * time.Second} {
 		require.LessOrEqual(t, h.longest[kind], limit+slack, kind)
-		if kind != "HTTP/2" { // a minute is more than some runs have
-			require.Positive(t, h.count[kind], kind)
-		}
+		require.Positive(t, h.count[kind], kind)
 	}
 }
 
 // slowSenders send a byte a second, on many connections, until they are told to stop.
-func slowSenders(s *service) (stop func() *holds) {
-	ctx, cancel := context.WithCancel(context.Background())
+func slowSenders(t *testing.T, s *service) (stop func() *holds) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
 	h := &holds{longest: make(map[string]time.Duration), count: make(map[string]int)}
 	var wg sync.WaitGroup
 	for i := range 200 {

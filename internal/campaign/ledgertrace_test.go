@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +29,7 @@ func TestF03Ledger(t *testing.T) {
 		s.order.Dir = filepath.Join(t.TempDir(), "ledgers") // of a disk
 		s.become(members(50))
 		trace := filepath.Join(t.TempDir(), "trace")
-		require.NoError(t, s.straced(t, trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat").Run(), "%s", watched.last())
+		require.NoError(t, s.straced(t, trace, onlyTraced, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat").Run(), "%s", watched.last())
 		f, err := os.Open(trace)
 		require.NoError(t, err)
 		defer f.Close()
@@ -73,7 +72,7 @@ func TestF04Ledger(t *testing.T) {
 		for range n {
 			s.become(some(rng, all))
 			trace := filepath.Join(t.TempDir(), "trace")
-			err := s.straced(t, trace, "-e", "trace=fsync", "-e", fmt.Sprint("inject=fsync:error=EIO:when=", 1+rng.IntN(16))).Run()
+			err := s.straced(t, trace, onlyTraced, "-e", "trace=fsync", "-e", fmt.Sprint("inject=fsync:error=EIO:when=", 1+rng.IntN(16))).Run()
 			text, readErr := os.ReadFile(trace)
 			require.NoError(t, readErr)
 			if bytes.Contains(text, []byte("INJECTED")) {
@@ -107,9 +106,7 @@ func TestF01Ledger(t *testing.T) {
 			trace := filepath.Join(t.TempDir(), "trace")
 			// Of the files that are opened those of the program come first.
 			nth := map[string]int{"openat": 12}[call] + 1 + rng.IntN(8)
-			cmd := s.straced(t, trace, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, nth))
-			cmd.Args = slices.DeleteFunc(cmd.Args, func(arg string) bool { return arg == "--seccomp-bpf" }) // with it no signal comes
-			err := cmd.Run()
+			err := s.straced(t, trace, "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, nth)).Run()
 			text, readErr := os.ReadFile(trace)
 			require.NoError(t, readErr)
 			if bytes.Contains(text, []byte("killed by SIGKILL")) {

@@ -144,7 +144,6 @@ func TestF08(t *testing.T) {
 	})
 }
 
-// outage answers for an Amplitude that is away.
 // refusing is a network on which nobody listens, while that is on.
 type refusing struct {
 	on      atomic.Bool
@@ -169,6 +168,7 @@ func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
+// outage answers for an Amplitude that is away.
 func outage(kind, retryAfter string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if retryAfter != "" {

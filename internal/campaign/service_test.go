@@ -119,12 +119,6 @@ func (s *service) metric(name string) float64 {
 	return -1
 }
 
-// memory is what it holds of it, and what it ever held, in bytes.
-func (s *service) memory(t *testing.T) (now, peak int64) {
-	t.Helper()
-	return memoryOf(t, s.cmd.Process.Pid, "VmRSS:"), memoryOf(t, s.cmd.Process.Pid, "VmHWM:")
-}
-
 func (s *service) files() int {
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 	if err != nil {

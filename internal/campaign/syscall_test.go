@@ -16,6 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// onlyTraced has strace stop the program at the calls that it traces alone. It sends no
+// signals then.
+const onlyTraced = "--seccomp-bpf"
+
 // strace is the command that runs a relay under strace.
 func strace(t *testing.T, args ...string) []string {
 	path, err := exec.LookPath("strace")
@@ -25,7 +29,7 @@ func strace(t *testing.T, args ...string) []string {
 	if err := exec.Command(path, "-o", os.DevNull, "true").Run(); err != nil {
 		skip(t, "strace does not run: %v", err)
 	}
-	return append([]string{path, "-f", "-qq", "--seccomp-bpf"}, args...)
+	return append([]string{path, "-f", "-qq"}, args...)
 }
 
 var (
@@ -43,7 +47,7 @@ func TestF03(t *testing.T) {
 		trace := filepath.Join(t.TempDir(), "trace")
 		v := newVendor(t, 1)
 		v.calmDown()
-		p := start(t, order{Amplitude: v.url, Dir: storeDir(t)}, strace(t, "-e", "trace=fsync,fdatasync,pwrite64,write", "-s", "80", "-o", trace)...)
+		p := start(t, order{Amplitude: v.url, Dir: storeDir(t)}, strace(t, onlyTraced, "-e", "trace=fsync,fdatasync,pwrite64,write", "-s", "80", "-o", trace)...)
 		for i := range n {
 			require.True(t, post(t.Context(), http.DefaultClient, p.url, i+1))
 		}
@@ -100,7 +104,7 @@ func TestF04(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				inject += fmt.Sprintf("..%d", from+rng.IntN(4))
 			}
-			p := tryStart(t, order{Amplitude: v.url, Dir: dir}, strace(t, "-e", "trace="+call, "-e", inject, "-o", os.DevNull)...)
+			p := tryStart(t, order{Amplitude: v.url, Dir: dir}, strace(t, onlyTraced, "-e", "trace="+call, "-e", inject, "-o", os.DevNull)...)
 			if p == nil { // it says at its start that it cannot write
 				continue
 			}
