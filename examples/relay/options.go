@@ -54,7 +54,7 @@ type options struct {
 	AnswerWithin   time.Duration `default:"5s" placeholder:"TIME" help:"When a webhook is answered 503 if it is not stored."`
 	MaxBody        size          `default:"1MiB" placeholder:"SIZE" help:"Bytes of one webhook."`
 	MaxWaiting     int           `default:"10000" placeholder:"N" help:"Webhooks held at a time; more are answered 503."`
-	MaxConnections int           `default:"2048" placeholder:"N" help:"Connections at a time; more wait."`
+	MaxConnections int           `default:"1024" placeholder:"N" help:"Connections at a time; more wait."`
 
 	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"The certificates, as PEM: serve HTTPS."`
 	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The certificate's key, as PEM."`

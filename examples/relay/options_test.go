@@ -55,7 +55,7 @@ func TestTheDefaultsAreAnEmbeddedQueueAndALoopbackAdmin(t *testing.T) {
 	require.Equal(t, options{
 		Listen: ":8080", Path: []string{"/iterable"}, Admin: "127.0.0.1:8081", Routes: "r.json", Data: "relay-data", Replicas: 3,
 		MaxBytes: 10 << 30, MaxDeadBytes: 1 << 30, AnswerWithin: 5 * time.Second, MaxBody: 1 << 20, MaxWaiting: 10_000,
-		MaxConnections: 2048, StopWithin: 25 * time.Second,
+		MaxConnections: 1024, StopWithin: 25 * time.Second,
 	}, opts)
 	require.Equal(t, "embedded", opts.mode())
 }

@@ -331,7 +331,7 @@ func idle(t *testing.T, s *service, _ *ledger, _ *rand.Rand) {
 		conns = append(conns, conn)
 	}
 	require.Greater(t, len(conns), count/3)
-	require.LessOrEqual(t, s.files(), 2048+100)
+	require.LessOrEqual(t, s.files(), 1024+100)
 	// The first is closed within its time.
 	require.NoError(t, conns[0].SetReadDeadline(time.Now().Add(15*time.Second)))
 	_, err := conns[0].Read(make([]byte, 1))
