@@ -23,6 +23,8 @@ const (
 	callTimeout = 5 * time.Second  // of what is said to the queue about a frame
 )
 
+var errGivenUp = errors.New("iteramp: given up before, and in the dead letter")
+
 // courier delivers the frames of one route. Its Uploader keeps each user's order,
 // holds throttled users apart and waits out what is not an event's fault, so a
 // frame goes back to the queue only when Run ends.
@@ -165,6 +167,12 @@ func (c *courier) send(ctx context.Context, p *parcel, again bool) {
 	p.outcome.Fate = Delivered
 	origin := amplitude.Origin{Tag: p}
 	if again {
+		if l, ok := c.letterOf(ctx, p); ok {
+			p.outcome.InsertID = l.ID
+			p.outcome.Fate, p.outcome.Reason, p.outcome.Err = Refused, l.Reason, errGivenUp
+			c.conclude(p)
+			return
+		}
 		origin.SentSince = p.received
 	}
 	p.events = len(events)
@@ -177,6 +185,21 @@ func (c *courier) send(ctx context.Context, p *parcel, again bool) {
 			c.result(res)
 		}
 	}
+}
+
+// letterOf returns the letter that an attempt before this one wrote. Its webhook is
+// not sent again: it would be in two places. A letter that cannot be looked up does
+// not hold up delivery.
+func (c *courier) letterOf(ctx context.Context, p *parcel) (l Letter, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ids := []string{p.outcome.InsertID, hashID("webhook", p.body)} // the other if its rules panicked then
+	for _, id := range ids {
+		if l, err := c.relay.cfg.DeadLetter.Get(ctx, c.rt.name, id); err == nil {
+			return l, true
+		}
+	}
+	return Letter{}, false
 }
 
 // mapped returns a webhook's events; or the reason it can never have any, with an

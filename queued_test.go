@@ -339,6 +339,54 @@ func TestRunGivesBackWhatItCannotDeliver(t *testing.T) {
 	})
 }
 
+// A webhook that was given up stays a dead letter when the rest of its frame comes
+// again, even if it could be delivered now.
+func TestWhatWasGivenUpStaysADeadLetterWhenItsFrameComesAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		boom := func(cfg *iteramp.RelayConfig) {
+			cfg.Routes[0].Rules.Keep = func(e webhook.Event) bool {
+				if e.UserID == "panic-user" {
+					panic("boom")
+				}
+				return true
+			}
+		}
+		d := newDurable(t)
+		d.fake.ExhaustQuota("spent-user")
+		d.fake.Throttle("busy-user")
+		d.queue.Slow = time.Millisecond
+		var wg sync.WaitGroup
+		for i, user := range []string{"busy-user", "spent-user", "panic-user", "busy-user", "user-1"} {
+			wg.Go(func() { require.Equal(t, 200, d.post(user, i)) })
+			if i == 0 {
+				synctest.Wait() // so that the others share a frame
+			}
+		}
+		wg.Wait()
+		require.Equal(t, 2, d.queue.Waiting())
+		d.restart(boom)
+		d.run()
+		time.Sleep(time.Minute)
+		want := map[string]int{"quota": 1, "panic": 1}
+		require.Equal(t, want, d.letters.Reasons())
+		d.stop()
+		require.Equal(t, 2, d.queue.Waiting())
+
+		d.fake.Release("busy-user", "spent-user")
+		d.restart()
+		d.run()
+		time.Sleep(time.Minute)
+		require.Zero(t, d.queue.Waiting())
+		require.Equal(t, 3, len(d.ids()))
+		require.Equal(t, want, d.letters.Reasons())
+		for _, l := range d.letters.List() {
+			require.NotContains(t, d.ids(), l.ID, "in two places")
+		}
+		require.Equal(t, map[string]int{"delivered": 4, "refused quota": 2, "refused panic": 2}, d.fates(), "of what comes again it is told again")
+		d.stop()
+	})
+}
+
 // Each kind of webhook that Amplitude never takes is in the dead letter, and only
 // there.
 func TestWhatIsGivenUpIsADeadLetter(t *testing.T) {
