@@ -57,6 +57,12 @@ var seededBugs = []seeded{
 		rows: "F01Virtual",
 	},
 	{
+		name: "what is a letter is sent when its frame comes again", file: "courier.go",
+		old:  "		if l, ok := c.letterOf(ctx, p); ok {",
+		new:  "		if l, ok := c.letterOf(ctx, p); ok && false {",
+		rows: "F10",
+	},
+	{
 		name: "purge above the ack floor", file: "jetstream/tend.go",
 		old:  "jetstream.WithPurgeSequence(p.floor+1))",
 		new:  "jetstream.WithPurgeSequence(p.state.LastSeq))",

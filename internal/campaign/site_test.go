@@ -97,6 +97,15 @@ func (s *site) post() (n int) {
 	return n
 }
 
+// postTogether sends webhooks at the same time. Each is of another user.
+func (s *site) postTogether(n int) {
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() { s.post() })
+	}
+	wg.Wait()
+}
+
 // postAs sends a webhook with a number, and notes it if it was taken.
 func (s *site) postAs(n int, body []byte) int {
 	rec := httptest.NewRecorder()
