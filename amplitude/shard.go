@@ -52,6 +52,8 @@ type state struct {
 	parked    time.Time // when its user was first found to be throttled
 }
 
+func (st *state) mayBeStored() bool { return !st.ambiguous.IsZero() }
+
 func (b *buffer) add(json []byte, it item, st state) {
 	it.index, it.from = len(b.items), len(b.json)
 	b.json = append(b.json, json...)
@@ -265,13 +267,15 @@ func (s *shard) park(b *buffer, it item) bool {
 }
 
 // enter adds an event to a lane, or gives it up if the lane, or all lanes
-// together, hold as many as they may.
+// together, hold as many as they may. One that may be stored is always held:
+// whoever keeps what is given up would have it beside Amplitude.
 func (s *shard) enter(l *lane, b *buffer, it item) {
-	if len(l.items) >= max(1, s.u.cfg.MaxEvents/4) || !s.u.park() {
+	st := &b.states[it.index]
+	must := st.mayBeStored()
+	if !must && len(l.items) >= max(1, s.u.cfg.MaxEvents/4) || !s.u.park(must) {
 		s.settle(b, it, ReasonThrottled, l.err)
 		return
 	}
-	st := &b.states[it.index]
 	st.reason, st.parked = ReasonThrottled, time.Now()
 	l.copy(b, it)
 }
@@ -353,7 +357,7 @@ func anyFirst(items []item) {
 // recognise it if it came again. The wait for the gate may have been that long.
 func (s *shard) expired(b *buffer, it item) bool {
 	st := &b.states[it.index]
-	if st.ambiguous.IsZero() || time.Since(st.ambiguous) <= dedupWindow {
+	if !st.mayBeStored() || time.Since(st.ambiguous) <= dedupWindow {
 		return false
 	}
 	s.settle(b, it, ReasonAmbiguous, ErrDedupWindow)
@@ -365,15 +369,15 @@ func (s *shard) send(ctx context.Context, b *buffer, items []item) (again []item
 	settling := settling{core: s.u.core, endpoint: s.u.endpoint, minIDLength: s.u.cfg.MinIDLength}
 	settling.fate = func(it item, r Reason, err error) {
 		st := &b.states[it.index]
+		if (r == ReasonAmbiguous || settling.unsure) && !st.mayBeStored() {
+			st.ambiguous = time.Now()
+		}
 		switch {
-		case r == "" || r.Permanent() || r == ReasonQuota:
+		case r == "" || r.Permanent() || r == ReasonQuota && !st.mayBeStored():
 			s.settle(b, it, r, err)
-		case r == ReasonThrottled:
+		case r == ReasonThrottled, r == ReasonQuota:
 			s.throttle(b, it, err)
 		default:
-			if r == ReasonAmbiguous && st.ambiguous.IsZero() {
-				st.ambiguous = time.Now()
-			}
 			st.reason = r
 			again = append(again, it)
 		}
@@ -423,7 +427,7 @@ func (s *shard) throttle(b *buffer, it item, err error) {
 func (s *shard) giveUp(b *buffer, items []item, err error) {
 	for _, it := range items {
 		reason := cmp.Or(b.states[it.index].reason, ReasonUnsent)
-		if !b.states[it.index].ambiguous.IsZero() {
+		if b.states[it.index].mayBeStored() {
 			reason = ReasonAmbiguous
 		}
 		s.settle(b, it, reason, err)
@@ -461,19 +465,26 @@ func (s *shard) sendPortion(l *lane) {
 	s.compact(l)
 }
 
-// tire gives up the events whose user has been throttled for too long. They are
-// the first of the lane.
+// tire gives up the events whose user has been throttled for too long, but for
+// those that may be stored. They are the first of the lane.
 func (s *shard) tire(l *lane) {
-	if s.u.cfg.MaxThrottle == 0 || len(l.items) == 0 || time.Since(l.states[0].parked) <= s.u.cfg.MaxThrottle {
+	if s.u.cfg.MaxThrottle == 0 {
 		return
 	}
+	tired := false
 	for i, it := range l.items {
-		if time.Since(l.states[i].parked) <= s.u.cfg.MaxThrottle {
+		st := &l.states[i]
+		if time.Since(st.parked) <= s.u.cfg.MaxThrottle {
 			break
 		}
-		s.settle(&l.buffer, it, ReasonThrottled, l.err)
+		if !st.mayBeStored() {
+			s.settle(&l.buffer, it, ReasonThrottled, l.err)
+			tired = true
+		}
 	}
-	s.compact(l)
+	if tired {
+		s.compact(l)
+	}
 }
 
 // compact drops what is settled.

@@ -36,7 +36,7 @@ type UploaderConfig struct {
 	// MinIDLength is as in [EventUploadRequest].
 	MinIDLength int
 	// MaxThrottle is how long the events of a throttled user are held before they
-	// are given up, zero means without an end.
+	// are given up, but for those that may be stored. Zero means without an end.
 	MaxThrottle time.Duration
 	// OnResult is told of each event once, delivered ones too: of those of one
 	// user that are delivered in their order, from several goroutines. Nil logs the failures
@@ -74,7 +74,9 @@ type Origin struct {
 // room. It gives an event up with a permanent [Reason]; over its user's daily
 // quota; as throttled, when its user holds a quarter of the room, all throttled
 // users together half of it, or when MaxThrottle is over; with [ErrDedupWindow];
-// or when Close runs out of time. An Uploader holds its events in memory: they are
+// or when Close runs out of time. An event that may be stored, because an answer
+// was lost, is held over quota and throttled too: given up, it would be kept by
+// both its owner and Amplitude. An Uploader holds its events in memory: they are
 // lost with the process.
 //
 // When Amplitude begins to fail, and when it is back, the Client's Logger is told.
@@ -253,11 +255,12 @@ func (u *Uploader) enter() (epoch int, room <-chan struct{}, err error) {
 	return u.first + len(u.epochs) - 1, nil, nil
 }
 
-// park counts an event into the lanes, unless they hold as many as they may.
-func (u *Uploader) park() (ok bool) {
+// park counts an event into the lanes, unless they hold as many as they may and it
+// need not be held.
+func (u *Uploader) park(must bool) (ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.parked >= max(1, u.cfg.MaxEvents/2) {
+	if !must && u.parked >= max(1, u.cfg.MaxEvents/2) {
 		return false
 	}
 	u.parked++

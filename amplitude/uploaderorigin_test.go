@@ -148,6 +148,62 @@ func TestUploaderGivesThrottledUsersUpAfterATime(t *testing.T) {
 	})
 }
 
+// Its owner would keep what is given up, and Amplitude has it.
+func TestUploaderGivesNothingUpThatMayBeStored(t *testing.T) {
+	for name, before := range map[string]func(*amplitudetest.Fake) (sentSince time.Time){
+		"an answer was lost": func(fake *amplitudetest.Fake) time.Time {
+			fake.LoseNext(500, 500, 500, 500) // one for each of those that send
+			return time.Time{}
+		},
+		"a process died": func(*amplitudetest.Fake) time.Time { return time.Now() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var fake amplitudetest.Fake
+				from := amplitude.Origin{SentSince: before(&fake)}
+				up, results := tagged(t, &fake, amplitude.UploaderConfig{MaxEvents: 20, MaxThrottle: 5 * time.Minute})
+				events := numbered(12) // more than a quarter of the room, and than half of it
+				refuse := func() {
+					for i := range events {
+						if i < 11 {
+							fake.Throttle(events[i].UserID)
+						} else {
+							fake.ExhaustQuota(events[i].UserID)
+						}
+					}
+				}
+				if !from.SentSince.IsZero() {
+					refuse()
+				}
+				for i := range events {
+					if i < 8 {
+						events[i].UserID = events[0].UserID
+					}
+					from.Tag = i
+					require.NoError(t, up.AddFrom(t.Context(), events[i], from))
+				}
+				time.Sleep(1100 * time.Millisecond)
+				refuse()
+				late := amplitude.Origin{Tag: "late"}
+				require.NoError(t, up.AddFrom(t.Context(), amplitude.Event{UserID: events[0].UserID, EventType: "x"}, late))
+				time.Sleep(24 * time.Hour)
+				require.Len(t, results(), 1)
+				require.Equal(t, amplitude.ReasonThrottled, results()["late"].Reason)
+				for i := range events {
+					fake.Release(events[i].UserID)
+				}
+				for tag, res := range closed(t, up, results) {
+					if tag != "late" {
+						require.NoError(t, res.Err, "%v", tag)
+					}
+				}
+				require.Len(t, fake.Events(), len(events))
+			})
+		})
+	}
+}
+
 // Half of the room is for those whom nobody throttles, however many users are.
 func TestUploaderKeepsRoomForOthers(t *testing.T) {
 	if testing.Short() {

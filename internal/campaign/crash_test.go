@@ -165,13 +165,24 @@ func TestF01Virtual(t *testing.T) {
 		for range 1 + rng.IntN(4) {
 			s.live(t, rng.Int64N(60))
 			for range 1 + rng.IntN(25) {
-				s.post()
+				n := s.post()
 				if rng.IntN(3) == 0 {
 					time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond)
 				}
+				switch u := user(n); rng.IntN(6) { // perhaps of an event whose answer was lost
+				case 0:
+					s.fake.ExhaustQuota(u)
+				case 1:
+					s.fake.Throttle(u)
+				}
 			}
-			time.Sleep(time.Duration(rng.IntN(20)) * time.Second)
+			time.Sleep(pick(rng, time.Duration(rng.IntN(20))*time.Second, time.Duration(rng.IntN(600))*time.Second))
 			s.stop()
+			for u := range users {
+				if rng.IntN(2) == 0 {
+					s.fake.Release(user(u))
+				}
+			}
 		}
 		twice.Add(int64(s.fake.Duplicates()))
 		named.Add(partly.Load())

@@ -63,6 +63,18 @@ var seededBugs = []seeded{
 		rows: "F10",
 	},
 	{
+		name: "what may be stored is given up over quota", file: "amplitude/shard.go",
+		old:  "r == ReasonQuota && !st.mayBeStored():",
+		new:  "r == ReasonQuota:",
+		rows: "F01Virtual",
+	},
+	{
+		name: "an answer lost before a repetition is forgotten", file: "amplitude/shard.go",
+		old:  "(r == ReasonAmbiguous || settling.unsure)",
+		new:  "r == ReasonAmbiguous",
+		rows: "F01Virtual",
+	},
+	{
 		name: "purge above the ack floor", file: "jetstream/tend.go",
 		old:  "jetstream.WithPurgeSequence(p.floor+1))",
 		new:  "jetstream.WithPurgeSequence(p.state.LastSeq))",
@@ -143,13 +155,11 @@ var seededBugs = []seeded{
 	},
 	{
 		name: "a refused connection is the end of an event", file: "amplitude/shard.go",
-		old: `		case r == "" || r.Permanent() || r == ReasonQuota:
-			s.settle(b, it, r, err)
+		old: `		case r == ReasonThrottled, r == ReasonQuota:
 `,
-		new: `		case r == "" || r.Permanent() || r == ReasonQuota:
-			s.settle(b, it, r, err)
-		case r == ReasonUnsent:
+		new: `		case r == ReasonUnsent:
 			s.settle(b, it, ReasonInvalid, err)
+		case r == ReasonThrottled, r == ReasonQuota:
 `,
 		rows: "F08$",
 	},
