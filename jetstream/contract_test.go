@@ -116,6 +116,37 @@ var contract = map[string]func(t *testing.T, route string, open opener){
 		require.Equal(t, 2, got["11"])
 		noMore(t, s, route, quick().ackWait+time.Second)
 	},
+	"What a process had in hand comes again together, though what is done is purged": func(t *testing.T, route string, open opener) {
+		const frames = 3000
+		s := open(t, room, room)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for range frames / 20 {
+					put(t, s, route, "x")
+				}
+			})
+		}
+		wg.Wait()
+		for range frames {
+			take(t, s, route)
+		}
+		require.NoError(t, s.Close())
+		s = open(t, room, room)
+		e, err := s.current()
+		require.NoError(t, err)
+		d := take(t, s, route)
+		begun := time.Now()
+		for i := range frames - 1 {
+			require.Equal(t, 2, d.Taken())
+			require.NoError(t, d.Done(t.Context()))
+			if i%300 == 0 {
+				s.tend(e, t.Context())
+			}
+			d = take(t, s, route)
+		}
+		require.Less(t, time.Since(begun), 4*quick().ackWait)
+	},
 	"A frame given back comes after its pause, and counts how often it was taken": func(t *testing.T, route string, open opener) {
 		s := open(t, room, room)
 		put(t, s, route, "a")

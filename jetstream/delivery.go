@@ -47,10 +47,8 @@ func (d *delivery) Done(ctx context.Context) error {
 
 func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
 	defer d.route.settled(d)
-	if after <= 0 {
-		return d.tell(ctx, "-NAK")
-	}
-	return d.tell(ctx, fmt.Sprintf(`-NAK {"delay": %d}`, after.Nanoseconds()))
+	// With no delay in it, a server that is closed now would forget it for a minute.
+	return d.tell(ctx, fmt.Sprintf(`-NAK {"delay": %d}`, max(after, 0).Nanoseconds()))
 }
 
 func (d *delivery) Extend(ctx context.Context) error {

@@ -76,6 +76,20 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// The frames in hand when a process is stopped do not wait for a minute.
+func TestWhatIsGivenBackComesAtOnceAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(tempDir(t), "store")
+	open := func() *Store {
+		return opened(t, func() (*Store, error) { return Embed(t.Context(), EmbedConfig{Dir: dir}) })
+	}
+	s := open()
+	put(t, s, "route", "x")
+	require.NoError(t, take(t, s, "route").Retry(t.Context(), 0))
+	require.NoError(t, s.Close())
+	require.NoError(t, take(t, open(), "route").Done(t.Context())) // waits for 15 s at most
+}
+
 func TestTheServerSyncsAlways(t *testing.T) {
 	t.Parallel()
 	require.True(t, serverOptions(t.TempDir()).SyncAlways)

@@ -313,6 +313,13 @@ func (r *route) pinned() string {
 	return r.pin
 }
 
+// held is how many frames this process has.
+func (r *route) held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open) + len(r.buffer)
+}
+
 func (r *route) settled(d *delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

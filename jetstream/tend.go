@@ -13,6 +13,7 @@ import (
 const (
 	tendWithin = 5 * time.Second // one route
 	doubtFor   = 3 * time.Second // that a cluster may take to agree
+	maxOrphans = 512             // frames that nobody has while a route is purged
 )
 
 // position is where a route's stream and its consumer are.
@@ -68,12 +69,13 @@ func (s *Store) tend(e *engine, ctx context.Context) {
 }
 
 // tendRoute purges what is done, and looks for damage. Never above the consumer's
-// floor, which alone says what is done.
+// floor, which alone says what is done; and not while a process's frames wait to be
+// handed out to the next one: a purge makes the server forget to, for a minute.
 func (s *Store) tendRoute(ctx context.Context, r *route) error {
 	if !r.stored.isDone() {
 		return nil
 	}
-	m := s.marks.get(r.name)
+	m, held := s.marks.get(r.name), r.held()
 	p, err := r.engine.position(ctx, r.name)
 	if err != nil {
 		return err
@@ -90,6 +92,9 @@ func (s *Store) tendRoute(ctx context.Context, r *route) error {
 		return err
 	}
 	if p.consumer == nil || p.floor < p.state.FirstSeq || p.state.Msgs == 0 {
+		return nil
+	}
+	if p.consumer.NumAckPending-held > maxOrphans {
 		return nil
 	}
 	s.marks.save() // of the floor, before what is below it goes

@@ -45,6 +45,11 @@ type Fake struct {
 	// two hours or more.
 	ExportDelay time.Duration
 
+	// OnEvent is handed each event that is ingested, repeats left out, and none is
+	// kept: [Fake.Events] and the export have none. It is for loads that fill the
+	// memory, and may not call the Fake.
+	OnEvent func(Event)
+
 	// CohortDelay is how long the file of a cohort is in the making. Zero means
 	// that it is there at once; Amplitude takes half a minute and more.
 	CohortDelay time.Duration

@@ -111,7 +111,7 @@ func (f *Fake) ingest(up upload, fields map[string]any, raw json.RawMessage) {
 	}
 	p.startVersion = cmp.Or(p.startVersion, text(fields, "app_version"))
 	p.paying = p.paying || number(fields, "revenue") > 0 || number(fields, "price") > 0
-	f.records = append(f.records, record{
+	rec := record{
 		number:       int64(len(f.records) + 1),
 		fields:       fields,
 		raw:          raw,
@@ -126,7 +126,12 @@ func (f *Fake) ingest(up upload, fields map[string]any, raw json.RawMessage) {
 		properties:   properties,
 		groups:       groups,
 		groupProps:   f.groupProperties(groups),
-	})
+	}
+	if f.OnEvent != nil {
+		f.OnEvent(newEvent(rec))
+		return
+	}
+	f.records = append(f.records, rec)
 }
 
 func (f *Fake) isRepeat(fields map[string]any, now time.Time) bool {

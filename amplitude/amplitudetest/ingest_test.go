@@ -131,6 +131,20 @@ func TestWhatEventsReturnsIsTheCallersOwn(t *testing.T) {
 	require.Equal(t, pathHTTPV2, f.Requests()[0].Path)
 }
 
+func TestOnEventTakesThePlaceOfEvents(t *testing.T) {
+	t.Parallel()
+	var got []string
+	f := Fake{OnEvent: func(e Event) { got = append(got, e.InsertID) }}
+	for _, id := range []string{"i-1", "i-2", "i-1"} {
+		send(t, &f, `{"user_id":"u-1001","event_type":"x","insert_id":"`+id+`"}`)
+	}
+	send(t, &f, `{"user_id":"u-1001","event_type":"$identify","insert_id":"i-3","user_properties":{"plan":"gold"}}`)
+	require.Equal(t, []string{"i-1", "i-2"}, got)
+	require.Empty(t, f.Events())
+	require.Equal(t, 1, f.Duplicates())
+	require.Equal(t, "gold", f.UserProperties("u-1001")["plan"])
+}
+
 func TestManySendersAtOnce(t *testing.T) {
 	t.Parallel()
 	var f Fake

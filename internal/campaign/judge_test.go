@@ -94,20 +94,39 @@ func (v verdict) String() string {
 		v.owed, v.delivered, v.dead, v.missing, v.spurious, v.corrupted, v.inTwoPlaces, v.duplicates)
 }
 
+// arrivals are the events that Amplitude has, each looked at when it comes: all of them
+// would not fit in memory.
+type arrivals struct {
+	mu        sync.Mutex
+	delivered map[int]bool
+	v         verdict
+}
+
+func (a *arrivals) add(e amplitudetest.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := numberOf(e)
+	switch {
+	case a.delivered[n]:
+		a.v.fault(&a.v.duplicates, "event of %d", n)
+	case e.UserID != user(n) || e.EventProperties["padding"] != padding(n)[:min(len(padding(n)), 1024)]:
+		a.v.fault(&a.v.corrupted, "event of %d", n)
+	}
+	if a.delivered == nil {
+		a.delivered = make(map[int]bool)
+	}
+	a.delivered[n] = true
+}
+
 // judge compares what is owed with what is there.
-func judge(l *ledger, events []amplitudetest.Event, letters []iteramp.Letter) (v verdict) {
-	delivered, dead := make(map[int]bool), make(map[int]bool)
-	for _, e := range events {
-		n := numberOf(e)
-		switch {
-		case !l.issued[n]:
+func (a *arrivals) judge(l *ledger, letters []iteramp.Letter) verdict {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v, dead := a.v, make(map[int]bool)
+	for n := range a.delivered {
+		if !l.issued[n] {
 			v.fault(&v.spurious, "event of %d", n)
-		case delivered[n]:
-			v.fault(&v.duplicates, "event of %d", n)
-		case e.UserID != user(n) || e.EventProperties["padding"] != padding(n)[:min(len(padding(n)), 1024)]:
-			v.fault(&v.corrupted, "event of %d", n)
 		}
-		delivered[n] = true
 	}
 	for _, letter := range letters {
 		var in struct {
@@ -120,18 +139,26 @@ func judge(l *ledger, events []amplitudetest.Event, letters []iteramp.Letter) (v
 			v.fault(&v.spurious, "letter of %d, %s", n, letter.Reason)
 		case !bytes.Equal(letter.Webhook, webhook(n)):
 			v.fault(&v.corrupted, "letter of %d", n)
-		case delivered[n]:
+		case a.delivered[n]:
 			v.fault(&v.inTwoPlaces, "%d, %s", n, letter.Reason)
 		}
 		dead[n] = true
 	}
 	for n := range l.owed {
-		if !delivered[n] && !dead[n] {
+		if !a.delivered[n] && !dead[n] {
 			v.fault(&v.missing, "%d", n)
 		}
 	}
-	v.owed, v.delivered, v.dead = len(l.owed), len(delivered), len(dead)
+	v.owed, v.delivered, v.dead = len(l.owed), len(a.delivered), len(dead)
 	return v
+}
+
+func judge(l *ledger, events []amplitudetest.Event, letters []iteramp.Letter) verdict {
+	var a arrivals
+	for _, e := range events {
+		a.add(e)
+	}
+	return a.judge(l, letters)
 }
 
 // clean fails the test unless nothing is wrong.

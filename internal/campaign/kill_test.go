@@ -23,6 +23,8 @@ type vendor struct {
 	fake amplitudetest.Fake
 	url  string
 
+	arrivals arrivals
+
 	mu     sync.Mutex
 	rng    *rand.Rand
 	calm   bool
@@ -35,6 +37,7 @@ type vendor struct {
 func newVendor(t *testing.T, seed uint64) *vendor {
 	v := &vendor{rng: rand.New(rand.NewPCG(seed, 1))}
 	v.fake.HTTPV2.EventsPerSecond = -1
+	v.fake.OnEvent = v.arrivals.add
 	v.fake.Drop(isDropped)
 	v.fake.Intercept(v.answer)
 	srv := httptest.NewServer(&v.fake)
@@ -292,7 +295,7 @@ func finish(t *testing.T, v *vendor, dir string, l *ledger) verdict {
 		letters, left = lettersIn(t, dir)
 	}
 	require.Zero(t, left, "frames are left")
-	got := judge(l, v.fake.Events(), letters)
+	got := v.arrivals.judge(l, letters)
 	got.clean(t)
 	require.GreaterOrEqual(t, l.count(), 100, "it did not serve")
 	return got

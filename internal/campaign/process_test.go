@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -48,7 +49,7 @@ const orderVariable = "ITERAMP_TEST_RELAY"
 var steps = []string{"before it is stored", "stored", "answered", "before it is sent", "taken by Amplitude", "letter stored", "before it is done", "done"}
 
 // serve is a relay on a port of its own, which it prints. /backlog says how many
-// frames wait.
+// frames wait, /goroutines how many of those there are.
 func serve(o order) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -85,6 +86,9 @@ func serve(o order) error {
 			frames += b.Frames
 		}
 		fmt.Fprintln(w, frames, err)
+	})
+	mux.HandleFunc("GET /goroutines", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, runtime.NumGoroutine())
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
