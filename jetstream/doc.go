@@ -61,7 +61,8 @@
 // dead letters share another. A GiB holds about 900,000 webhooks of 1 KB. Over the
 // budget a write fails with [iteramp.ErrQueueFull] and the relay answers 503:
 // nothing is thrown out, for its age or to make room. What is done is removed
-// within 10 seconds. [Store.Backlog] and [Store.Letters] tell how full they are.
+// within 10 seconds; after a crash, when what was open has been handed out again.
+// [Store.Backlog] and [Store.Letters] tell how full they are.
 //
 // A frame, which is the webhooks that one write holds, may have 2 MiB in an embedded
 // server, and in a cluster what its max_payload says, less some bytes for headers.
@@ -70,7 +71,8 @@
 //
 // A write that returned nil is on disk, in a cluster on two of three. Its frame is
 // handed out until it is done, at least once, and in order while the same process
-// delivers: after a crash, what was open comes again up to a minute later.
+// delivers: what was open comes again at once after a stop, and up to a minute later
+// after a crash.
 //
 // After a failed write, a full disk for one, an embedded store takes nothing:
 // writes fail at once with [ErrNotReady], and it opens its server anew until that
