@@ -276,12 +276,27 @@ func (s *settling) settleAll(part []item, reason Reason, err error) {
 	}
 }
 
+// acquit ends the suspicion of a user's events, because a later one has to wait: they
+// wait with it, in front of it.
+func (s *settling) acquit(key string, err error) {
+	s.suspects = slices.DeleteFunc(s.suspects, func(it suspect) bool {
+		if it.key() != key {
+			return false
+		}
+		s.fate(it.item, ReasonThrottled, err)
+		return true
+	})
+}
+
 // settleNamed settles the events an answer names and returns the others.
 func (s *settling) settleNamed(part []item, o outcome) (rest []item) {
 	refusal, _ := errors.AsType[*Error](o.err)
 	for i, it := range part {
 		if v := o.named[i]; v.reason != "" {
 			err := &Error{StatusCode: refusal.StatusCode, Op: refusal.Op, Message: v.message, RetryAfter: refusal.RetryAfter}
+			if !v.reason.Permanent() {
+				s.acquit(it.key(), err)
+			}
 			s.fate(it, v.reason, err)
 			if v.reason == ReasonThrottled {
 				if s.throttled == nil {

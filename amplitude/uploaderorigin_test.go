@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,6 +200,43 @@ func TestUploaderGivesNothingUpThatMayBeStored(t *testing.T) {
 					}
 				}
 				require.Len(t, fake.Events(), len(events))
+			})
+		})
+	}
+}
+
+// The first event is refused alone, and the next one, sent to see whether anything is
+// accepted, finds that the user is throttled or over quota.
+func TestUploaderKeepsOrderWhenASuspectsUserHasToWait(t *testing.T) {
+	for name, refuse := range map[string]func(*amplitudetest.Fake, ...string){
+		"throttled":  (*amplitudetest.Fake).Throttle,
+		"over quota": (*amplitudetest.Fake).ExhaustQuota,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var fake amplitudetest.Fake
+				refuse(&fake, "busy-user")
+				var requests atomic.Int32
+				fake.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+					if requests.Add(1) > 2 {
+						return false
+					}
+					w.WriteHeader(http.StatusRequestEntityTooLarge)
+					return true
+				})
+				up, results := tagged(t, &fake, amplitude.UploaderConfig{})
+				for _, id := range []string{"first", "second"} {
+					e := amplitude.Event{UserID: "busy-user", EventType: "x", InsertID: id}
+					require.NoError(t, up.AddFrom(t.Context(), e, amplitude.Origin{Tag: id, SentSince: time.Now()}))
+				}
+				time.Sleep(2 * time.Second)
+				require.EqualValues(t, 3, requests.Load())
+				fake.Release("busy-user")
+				time.Sleep(time.Minute)
+				closed(t, up, results)
+				require.Len(t, fake.Events(), 2)
+				require.Equal(t, "first", fake.Events()[0].InsertID)
 			})
 		})
 	}
