@@ -129,7 +129,8 @@ func (s *site) unlucky(rng *rand.Rand) (named *atomic.Int64) {
 	s.fake.Drop(isDropped)
 	s.fake.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		var bad []int
-		for i, e := range sentIn(r) {
+		events := sentIn(r)
+		for i, e := range events {
 			if refusedByName(number(e.Properties.MessageID)) {
 				bad = append(bad, i)
 			}
@@ -145,6 +146,10 @@ func (s *site) unlucky(rng *rand.Rand) (named *atomic.Int64) {
 		switch rng.IntN(8) {
 		case 0:
 			s.fake.LoseNext(pick(rng, 0, 500, 502))
+			if s.hindered && rng.IntN(2) == 0 { // and the repetition finds the user so
+				hinder, u := pick(rng, s.fake.Throttle, s.fake.ExhaustQuota), pick(rng, events...).UserID
+				time.AfterFunc(time.Millisecond, func() { hinder(u) })
+			}
 		case 1:
 			w.WriteHeader(pick(rng, 500, 503))
 			return true
@@ -161,6 +166,7 @@ func TestF01Virtual(t *testing.T) {
 	eachInBubble(t, "F01v", "death at any step", counts{300, 10_000, 100_000}, func(t *testing.T, rng *rand.Rand) {
 		s := newSite(t)
 		s.stop()
+		s.hindered = true
 		partly := s.unlucky(rand.New(rand.NewPCG(rng.Uint64(), 0)))
 		for range 1 + rng.IntN(4) {
 			s.live(t, rng.Int64N(60))
@@ -186,6 +192,7 @@ func TestF01Virtual(t *testing.T) {
 		}
 		twice.Add(int64(s.fake.Duplicates()))
 		named.Add(partly.Load())
+		s.hindered = false // nobody sends now
 		s.live(t, 1<<40)
 		s.settleStill(t)
 	})

@@ -32,6 +32,8 @@ type site struct {
 	relay   *iteramp.Relay
 	ledger  ledger
 
+	hindered bool // some whose answer is lost are throttled or over quota then
+
 	mu       sync.Mutex
 	answered map[int]time.Time // when a webhook was taken
 	stop     func()            // ends Run and waits for that
