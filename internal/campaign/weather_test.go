@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,12 +32,15 @@ type network struct {
 	url   string
 }
 
+var networks atomic.Uint32
+
 func newNetwork(t *testing.T, rng *rand.Rand, to string) *network {
 	t.Helper()
 	zerolog.SetGlobalLevel(zerolog.Disabled) // some of its parts make loggers of their own
 	n := &network{t: t, rng: rng, to: strings.TrimPrefix(to, "http://")}
-	// At an address that nobody else is given a port of: it is closed and opened again.
-	n.turn("127.0.0.2:0")
+	// At an address of its own: while it is closed nobody else is given its port.
+	k := networks.Add(1)
+	n.turn(fmt.Sprintf("127.1.%d.%d:0", k>>8&0xff, k&0xff))
 	n.url = "http://" + n.proxy.Listen
 	t.Cleanup(func() { n.proxy.Stop() })
 	return n
