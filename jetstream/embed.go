@@ -32,7 +32,7 @@ type EmbedConfig struct {
 
 // Embed runs a NATS server inside this process, on files, reachable by nobody else.
 // A write is synced before it is acknowledged. ctx bounds the opening, which
-// takes about a second for a GiB of frames.
+// reads all files and takes about a second for a GiB of frames.
 //
 // A Dir that is in use is [ErrBusy].
 func Embed(ctx context.Context, cfg EmbedConfig) (*Store, error) {
@@ -113,6 +113,9 @@ func lockDir(root *os.Root) (*os.File, error) {
 func openServer(ctx context.Context, root *os.Root, set settings, log *slog.Logger) (*engine, error) {
 	if err := probe(root); err != nil {
 		return nil, fmt.Errorf("jetstream: Dir cannot be written to: %w", err)
+	}
+	if err := checkBlocks(ctx, root, log); err != nil {
+		return nil, err
 	}
 	srv, err := server.NewServer(serverOptions(root.Name()))
 	if err != nil {
