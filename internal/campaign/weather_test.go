@@ -55,7 +55,8 @@ func (n *network) turn(listen string, weather ...string) {
 		_, err := n.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":"%d",%s}`, i, w)))
 		require.NoError(n.t, err, w)
 	}
-	require.NoError(n.t, n.proxy.Start())
+	// A process that is just being started holds what was open here until it runs.
+	require.Eventually(n.t, func() bool { return n.proxy.Start() == nil }, 5*time.Second, 10*time.Millisecond)
 }
 
 // change makes the weather one kind, or several, or fair.
