@@ -13,15 +13,17 @@ import (
 	"path"
 )
 
-// As long as its index is good the server believes the number in a record, and fills
-// the way there in memory: one flipped bit costs gigabytes, and the process. Without
-// the index it reads all records with their checksums.
+// As long as its index is good the server believes the number in a record. To one that
+// is too high it fills the way in memory: a flipped bit costs gigabytes, and the process.
+// And it does not find again what comes behind it, not even what it writes later.
+// Without the index it reads all records with their checksums.
 
 const (
 	blockFiles = storeName + "/jetstream/*/streams/*/msgs/*.blk"
 	indexName  = "index.db"
-	maxJump    = 1 << 20 // more records than a block of 8 MiB has room for
-	headSize   = 4 + 8   // a record begins with its length and its number
+	headSize   = 4 + 8                // a record begins with its length and its number
+	recordSize = 4 + 18 + 8           // at least: the rest of its head, and its checksum
+	maxJump    = 8 << 20 / recordSize // no block has room for more records
 
 	hasHeaders = 1 << 31 // in a length
 	isErased   = 1 << 63 // in a number
@@ -39,7 +41,7 @@ func checkBlocks(ctx context.Context, root *os.Root, log *slog.Logger) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("jetstream: looking at blocks: %w", ctx.Err())
 		}
-		if !blockJumps(root, file) {
+		if !blockMisleads(root, file) {
 			continue
 		}
 		msgs := path.Dir(file)
@@ -51,34 +53,41 @@ func checkBlocks(ctx context.Context, root *os.Root, log *slog.Logger) error {
 	return nil
 }
 
-// blockJumps leaves what cannot be read, and what is no record, to the server.
-func blockJumps(root *os.Root, file string) bool {
+// blockMisleads leaves what cannot be read to the server.
+func blockMisleads(root *os.Root, file string) bool {
 	f, err := root.Open(file)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	return numbersJump(f)
+	return numbersMislead(f)
 }
 
-func numbersJump(block io.Reader) bool {
+// numbersMislead tells whether a number is higher than the last one of its block, or
+// higher than there can be. It ends at what is no whole record: the server sees that
+// by itself.
+func numbersMislead(block io.Reader) bool {
 	r := bufio.NewReaderSize(block, 64<<10)
-	for last := uint64(0); ; {
+	for last, highest := uint64(0), uint64(0); ; {
 		head, err := r.Peek(headSize)
 		if err != nil {
-			return false
+			return highest > last
 		}
 		length := binary.LittleEndian.Uint32(head) &^ hasHeaders
 		number := binary.LittleEndian.Uint64(head[4:])
-		if number&isMark == 0 {
-			number &^= isErased
-			if last > 0 && number > last+maxJump {
-				return true
-			}
-			last = max(last, number)
+		if length < recordSize {
+			return highest > last
 		}
-		if _, err := r.Discard(int(max(length, headSize))); err != nil {
-			return false
+		if _, err := r.Discard(int(length)); err != nil {
+			return highest > last
 		}
+		if number&isMark != 0 {
+			continue
+		}
+		number &^= isErased
+		if last > 0 && number > last+maxJump {
+			return true
+		}
+		last, highest = number, max(highest, number)
 	}
 }
