@@ -68,18 +68,19 @@ func blockMisleads(root *os.Root, file string) bool {
 // by itself.
 func numbersMislead(block io.Reader) bool {
 	r := bufio.NewReaderSize(block, 64<<10)
-	for last, highest := uint64(0), uint64(0); ; {
+	var last, highest uint64
+	for {
 		head, err := r.Peek(headSize)
 		if err != nil {
-			return highest > last
+			break
 		}
 		length := binary.LittleEndian.Uint32(head) &^ hasHeaders
 		number := binary.LittleEndian.Uint64(head[4:])
 		if length < recordSize {
-			return highest > last
+			break
 		}
 		if _, err := r.Discard(int(length)); err != nil {
-			return highest > last
+			break
 		}
 		if number&isMark != 0 {
 			continue
@@ -90,4 +91,5 @@ func numbersMislead(block io.Reader) bool {
 		}
 		last, highest = number, max(highest, number)
 	}
+	return highest > last
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iteramp/iteramp"
@@ -56,7 +57,7 @@ func (n *network) turn(listen string, weather ...string) {
 		require.NoError(n.t, err, w)
 	}
 	// A process that is just being started holds what was open here until it runs.
-	require.Eventually(n.t, func() bool { return n.proxy.Start() == nil }, 5*time.Second, 10*time.Millisecond)
+	require.EventuallyWithT(n.t, func(c *assert.CollectT) { require.NoError(c, n.proxy.Start()) }, 5*time.Second, 10*time.Millisecond)
 }
 
 // change makes the weather one kind, or several, or fair.
