@@ -31,8 +31,9 @@ type EmbedConfig struct {
 }
 
 // Embed runs a NATS server inside this process, on files, reachable by nobody else.
-// A write is synced before it is acknowledged. ctx bounds the opening, which
-// reads all files and takes about a second for a GiB of frames.
+// A write is synced before it is acknowledged. The opening, which ctx ends, may read
+// all files and take about a second for a GiB of frames: what the server has begun to
+// read it finishes.
 //
 // A Dir that is in use is [ErrBusy].
 func Embed(ctx context.Context, cfg EmbedConfig) (*Store, error) {
@@ -117,6 +118,9 @@ func openServer(ctx context.Context, root *os.Root, set settings, log *slog.Logg
 	if err := checkBlocks(ctx, root, log); err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("jetstream: opening the server: %w", ctx.Err())
+	}
 	srv, err := server.NewServer(serverOptions(root.Name()))
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: the server: %w", err)
@@ -136,14 +140,8 @@ func openServer(ctx context.Context, root *os.Root, set settings, log *slog.Logg
 }
 
 func startServer(ctx context.Context, srv *server.Server, logger *serverLog, set settings, down func()) (*engine, error) {
-	started := make(chan struct{})
-	go func() {
-		srv.Start()
-		close(started)
-	}()
-	select {
-	case <-started:
-	case <-ctx.Done():
+	srv.Start() // to its end: a shutdown meanwhile would leave files open, and the next server would write to them
+	if ctx.Err() != nil {
 		return nil, fmt.Errorf("jetstream: opening the server: %w", ctx.Err())
 	}
 	if err := logger.failure(); err != nil {
