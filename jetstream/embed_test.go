@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/iteramp/iteramp"
 )
 
 func TestADirectoryIsOneStoresAlone(t *testing.T) {
@@ -88,6 +90,30 @@ func TestWhatIsGivenBackComesAtOnceAfterARestart(t *testing.T) {
 	require.NoError(t, take(t, s, "route").Retry(t.Context(), 0))
 	require.NoError(t, s.Close())
 	require.NoError(t, take(t, open(), "route").Done(t.Context())) // waits for 15 s at most
+}
+
+// Nothing comes again after a stop that nobody disturbs.
+func TestWhatIsDoneIsRememberedAtAStop(t *testing.T) {
+	t.Parallel()
+	const frames = 300
+	open := embedded(t)
+	s := open(t, room, room)
+	for range frames {
+		put(t, s, "route", "x")
+	}
+	var taken []iteramp.Delivery
+	for range frames {
+		taken = append(taken, take(t, s, "route"))
+	}
+	for _, d := range taken {
+		require.NoError(t, d.Done(t.Context()))
+	}
+	require.NoError(t, s.engine.settle(t.Context()))
+	got, err := s.engine.position(t.Context(), "route")
+	require.NoError(t, err)
+	require.Zero(t, got.consumer.NumAckPending)
+	require.NoError(t, s.Close())
+	noMore(t, open(t, room, room), "route", quick().ackWait+time.Second)
 }
 
 func TestTheServerSyncsAlways(t *testing.T) {

@@ -2,6 +2,9 @@ package jetstream
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -90,13 +93,29 @@ func (e *engine) close() {
 			e.unpin(ctx, r)
 		}
 	}
-	if e.nc.IsConnected() {
-		_ = e.nc.FlushWithContext(ctx) // what is lost comes again
+	if e.nc.IsConnected() { // what is lost comes again
+		_ = e.nc.FlushWithContext(ctx)
+		if e.down != nil {
+			_ = e.settle(ctx)
+		}
 	}
 	e.nc.Close()
 	if e.down != nil {
 		e.down()
 	}
+}
+
+// settle waits until the server has done what it was told of frames: it puts that
+// aside when it reads it, and a shutdown forgets what lies there. The number is no
+// frame's, so that the word changes nothing, and it is answered in its turn.
+func (e *engine) settle(ctx context.Context) error {
+	var errs []error
+	for _, r := range e.inUse() {
+		subject := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.1.0.0", r.stream, consumerName, int64(math.MaxInt64))
+		_, err := e.nc.RequestWithContext(ctx, subject, []byte("+WPI"))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // unpin lets another process take a route's place at once. If it fails, that takes
