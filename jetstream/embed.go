@@ -31,9 +31,9 @@ type EmbedConfig struct {
 }
 
 // Embed runs a NATS server inside this process, on files, reachable by nobody else.
-// A write is synced before it is acknowledged. The opening, which ctx ends, may read
-// all files and take about a second for a GiB of frames: what the server has begun to
-// read it finishes.
+// A write is synced before it is acknowledged. Opening may read all files, which takes
+// about a second for a GiB of frames. It fails if ctx ends, but not before the server
+// has read what it began to read.
 //
 // A Dir that is in use is [ErrBusy].
 func Embed(ctx context.Context, cfg EmbedConfig) (*Store, error) {
@@ -118,9 +118,6 @@ func openServer(ctx context.Context, root *os.Root, set settings, log *slog.Logg
 	if err := checkBlocks(ctx, root, log); err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("jetstream: opening the server: %w", ctx.Err())
-	}
 	srv, err := server.NewServer(serverOptions(root.Name()))
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: the server: %w", err)
@@ -140,7 +137,9 @@ func openServer(ctx context.Context, root *os.Root, set settings, log *slog.Logg
 }
 
 func startServer(ctx context.Context, srv *server.Server, logger *serverLog, set settings, down func()) (*engine, error) {
-	srv.Start() // to its end: a shutdown meanwhile would leave files open, and the next server would write to them
+	// Whatever becomes of ctx: a server that is shut down while it starts may leave
+	// files open to the next one.
+	srv.Start()
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("jetstream: opening the server: %w", ctx.Err())
 	}

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
-
-	"github.com/iteramp/iteramp"
 )
 
 func TestADirectoryIsOneStoresAlone(t *testing.T) {
@@ -92,28 +91,31 @@ func TestWhatIsGivenBackComesAtOnceAfterARestart(t *testing.T) {
 	require.NoError(t, take(t, open(), "route").Done(t.Context())) // waits for 15 s at most
 }
 
-// Nothing comes again after a stop that nobody disturbs.
-func TestWhatIsDoneIsRememberedAtAStop(t *testing.T) {
+func TestAStopWaitsForWhatTheServerHasPutAside(t *testing.T) {
 	t.Parallel()
-	const frames = 300
-	open := embedded(t)
-	s := open(t, room, room)
+	s := embedded(t)(t, room, room)
+	const frames = 100
 	for range frames {
 		put(t, s, "route", "x")
 	}
-	var taken []iteramp.Delivery
+	said := make(chan *nats.Msg, 4*frames)
+	_, err := s.engine.nc.ChanSubscribe("$JS.ACK.>", said)
+	require.NoError(t, err)
 	for range frames {
-		taken = append(taken, take(t, s, "route"))
+		require.NoError(t, take(t, s, "route").Done(t.Context()))
 	}
-	for _, d := range taken {
-		require.NoError(t, d.Done(t.Context()))
-	}
-	require.NoError(t, s.engine.settle(t.Context()))
+	require.NoError(t, s.engine.settle(t.Context()), "the server answers")
 	got, err := s.engine.position(t.Context(), "route")
 	require.NoError(t, err)
 	require.Zero(t, got.consumer.NumAckPending)
 	require.NoError(t, s.Close())
-	noMore(t, open(t, room, room), "route", quick().ackWait+time.Second)
+	questions := 0
+	for range len(said) {
+		if m := <-said; m.Reply != "" {
+			questions++
+		}
+	}
+	require.Equal(t, 2, questions, "ours, and the one of Close")
 }
 
 func TestTheServerSyncsAlways(t *testing.T) {
